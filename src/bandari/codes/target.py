@@ -1,0 +1,44 @@
+"""BND6xx: what a target or a model hub answered."""
+
+from __future__ import annotations
+
+from bandari.codes.code import Code
+
+CODES = (
+    Code(
+        "BND601",
+        "this version does not serve the target",
+        "The file names a target that this version of bandari can check, but not yet plan or bring up. The same file "
+        "runs on this machine with `--target local`: names, routes, scaling and the OpenAI interface are the same, so "
+        "an application can be developed against it.",
+        "bandari up -f cluster.yaml            # the file says aws:",
+        "bandari up -f cluster.yaml --target local",
+    ),
+    Code(
+        "BND602",
+        "several model files match",
+        "A group of llama.cpp serves one GGUF file: the only one that matches `files`, or part 1 of a split one. Hubs "
+        "keep many quantisations of a model in one repository, so a glob often matches several. Name the one you want; "
+        "Q4_K_M is a common balance of size and quality.",
+        "model:\n  hfRepoId: TheBloke/Llama-2-7B-Chat-GGUF\n  files: ['*.gguf']",
+        "model:\n  hfRepoId: TheBloke/Llama-2-7B-Chat-GGUF\n  files: ['*.Q4_K_M.gguf']",
+    ),
+    Code(
+        "BND603",
+        "no model file matches",
+        "The repository exists, but none of its files matches `files` (globs, compared with the whole path in the "
+        "repository, upper and lower case apart), or none that does can be served by the group's engine: llama.cpp "
+        "needs a .gguf file. The finding lists the nearest files.",
+        "model:\n  hfRepoId: TheBloke/Llama-2-7B-Chat-GGUF\n  files: ['*.q4_0.gguf']",
+        "model:\n  hfRepoId: TheBloke/Llama-2-7B-Chat-GGUF\n  files: ['*.Q4_0.gguf']",
+    ),
+    Code(
+        "BND604",
+        "the model hub does not answer for a repository",
+        "Sizes and file names of a model come from its hub. When the hub cannot be asked, the plan is made without "
+        "them, and `up` can only go on with files that are here already. A gated repository needs its licence accepted "
+        "on the hub and HF_TOKEN in the environment; HF_ENDPOINT names another hub.",
+        "bandari plan -f cluster.yaml           # no network, or a gated repository without HF_TOKEN",
+        "HF_TOKEN=... bandari plan -f cluster.yaml",
+    ),
+)

@@ -1,0 +1,26 @@
+"""What looks like a secret, so that it prints as `***` wherever it stands."""
+
+from __future__ import annotations
+
+import re
+
+_NAME = re.compile(
+    r"(?:^|[_\-.])(?:token|secret|passwd|password|passphrase|credentials?|(?:api|access|private)[_-]?key|auth|authorization)"
+    r"(?:$|[_\-.])",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(
+    r"^(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{12,}|xox[abp]-\S{10,}"
+    r"|Bearer \S+|-----BEGIN [A-Z ]*PRIVATE KEY)"
+)
+_URL_PASSWORD = re.compile(r"(?<=://)([^/:@\s]*):([^/@\s]+)@")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, header or flag of this name holds a credential."""
+    return bool(_NAME.search(name))
+
+
+def is_secret_value(value: str) -> bool:
+    """Whether a text has the form of a well-known credential, or is a URL with a password."""
+    return bool(_VALUE.search(value) or _URL_PASSWORD.search(value))

@@ -1,0 +1,183 @@
+"""This machine as a target: speaks to the supervisor of a cluster, starts it, and proves that it left nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bandari.drivers.control import Control
+from bandari.desired.secrets import is_secret_name
+from bandari.drivers.folders import Folders, size
+from bandari.errors import Terminal, Unreachable
+from bandari.planning.graph import Address
+from bandari.planning.plan import Action, Change, Observed
+from bandari.serving.protocol import KEYS_FILE, LOG_FOLDER, STATE_FILE, Op
+
+Progress = Callable[[str, int, int], None]
+"""(group, bytes so far, bytes in all) while a model is fetched."""
+
+Fetch = Callable[[Mapping[str, Any], Callable[[int, int], None]], Mapping[str, Any]]
+"""(body of a model, progress) -> its outputs; the pipeline hands in the hub's."""
+
+STATE_MARK = "BANDARI_CLUSTER_STATE"
+PART_MARK = "BANDARI_PART"
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that stays on purpose after `down`: logs, keys, models."""
+
+    what: str
+    path: Path
+    bytes: int
+
+
+class LocalDriver:
+    """The resources of one cluster on this machine, kept by its supervisor."""
+
+    name = "local"
+
+    def __init__(self, cluster: str, folders: Folders, fetch: Fetch, progress: Progress | None = None) -> None:
+        self.cluster = cluster
+        self.folders = folders
+        self.folder = folders.cluster(cluster)
+        self.control = Control(self.folder)
+        self.fetch = fetch
+        self.progress: Progress = progress or (lambda _group, _done, _total: None)
+
+    # --- what exists ------------------------------------------------------------------------------------------
+
+    def observe(self) -> Mapping[Address, Observed]:
+        """Asks the supervisor; one that should be there and is not is started again first."""
+        if not self.exists():
+            return {}
+        self.revive()
+        return _observed(self.control.call(Op.OBSERVE)["resources"])
+
+    def recorded(self) -> Mapping[Address, Observed]:
+        """What the state file says, without asking anybody."""
+        try:
+            state = json.loads((self.folder / STATE_FILE).read_text())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise Terminal(f"cannot read {self.folder / STATE_FILE}: {error}") from error
+        return _observed(state.get("resources", []))
+
+    def exists(self) -> bool:
+        """Whether the cluster has a state here, running or not."""
+        return (self.folder / STATE_FILE).exists() or self.control.answers()
+
+    def status(self) -> Mapping[str, Any]:
+        """The supervisor's view, in the shape of protocol.Status, with the stored resources beside it."""
+        self.revive()
+        return self.control.call(Op.OBSERVE)
+
+    # --- changes ----------------------------------------------------------------------------------------------
+
+    def apply(self, change: Change) -> None:
+        """Makes one change true; a model is fetched here, by the command, all else by the supervisor."""
+        self.revive()
+        address = str(change.address)
+        if change.action is Action.DELETE or change.resource is None:
+            self.control.call(Op.DELETE, address)
+            return
+        outputs: Mapping[str, Any] = {}
+        if change.address.kind == "model":
+            group = change.address.name
+            outputs = self.fetch(change.resource.body, lambda done, total: self.progress(group, done, total))
+        self.control.call(Op.APPLY, address, body=change.resource.body, outputs=outputs)
+
+    def revive(self, deadline: float = 20.0) -> None:
+        """Starts guard and supervisor unless the supervisor answers; both outlive this command."""
+        if self.control.answers():
+            return
+        logs = self.folder / LOG_FOLDER
+        logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        with (logs / "supervisor.log").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "bandari.serving.guard", "--state", str(self.folder), "--cluster", self.cluster],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                env=self._environment(),
+            )
+        until = time.monotonic() + deadline
+        while not self.control.answers():
+            if time.monotonic() > until:
+                fix = f"read {logs / 'supervisor.log'}"
+                raise Unreachable(f"cannot start the supervisor of {self.cluster!r}: no answer", fix=fix)
+            time.sleep(0.02)
+
+    def _environment(self) -> dict[str, str]:
+        """Ours without credentials: replicas get what the file gives them, not what this shell happens to hold."""
+        kept = {name: value for name, value in os.environ.items() if not is_secret_name(name)}
+        return {**kept, STATE_MARK: str(self.folder), PART_MARK: "guard"}
+
+    def refresh_keys(self) -> None:
+        """Tells a running gateway that the keys changed."""
+        if self.control.answers():
+            self.control.call(Op.REFRESH)
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def stop(self, deadline: float = 90.0) -> None:
+        """Ends everything and waits until no process of the cluster is left; Terminal names what will not go."""
+        if self.control.answers():
+            self.control.call(Op.STOP)
+        until = time.monotonic() + deadline
+        while left := tuple(self.processes()):
+            if time.monotonic() > until:
+                names = ", ".join(f"{pid} ({name})" for pid, name in left)
+                raise Terminal(f"cannot end every process of {self.cluster!r}: still there: {names}")
+            time.sleep(0.05)
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            if path.name not in (LOG_FOLDER, KEYS_FILE):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def processes(self) -> Iterator[tuple[int, str]]:
+        """Every live process that carries this cluster's mark, and its part's name: read from /proc."""
+        mark = f"{STATE_MARK}={self.folder}".encode()
+        for entry in Path("/proc").iterdir() if Path("/proc/self").exists() else ():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                variables = (entry / "environ").read_bytes().split(b"\0")
+                alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            except OSError:
+                continue
+            if mark in variables and alive:
+                part = next(
+                    (v[len(PART_MARK) + 1 :] for v in variables if v.startswith(f"{PART_MARK}=".encode())), b"?"
+                )
+                yield int(entry.name), part.decode(errors="replace")
+
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """What stays on purpose, with its size."""
+        named = (
+            ("logs", self.folder / LOG_FOLDER),
+            ("keys", self.folder / KEYS_FILE),
+            ("models", self.folders.models),
+        )
+        return tuple(Leftover(what, path, size(path)) for what, path in named if path.exists())
+
+    def delete_data(self, models: tuple[Path, ...]) -> None:
+        """Removes logs and keys of the cluster, and the given model folders."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in models:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _observed(stored: list[Mapping[str, Any]]) -> Mapping[Address, Observed]:
+    return {Address.parse("local", s["address"]): Observed(s["body"], s.get("outputs", {})) for s in stored}

@@ -41,4 +41,12 @@ CODES = (
         "bandari plan -f cluster.yaml           # no network, or a gated repository without HF_TOKEN",
         "HF_TOKEN=... bandari plan -f cluster.yaml",
     ),
+    Code(
+        "BND605",
+        "an option names something that is not there",
+        "`--stand-in` takes the name of a built-in model, or GROUP=MODEL for one group; `--skip` takes a section of the "
+        "file: function, job, vectorStore, prometheus or tracing. Nothing was done.",
+        "bandari up --stand-in small --skip vectorstore",
+        "bandari up --stand-in tiny --skip vectorStore",
+    ),
 )

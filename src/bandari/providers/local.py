@@ -217,7 +217,7 @@ def _folder(name: str, sub_path: str, volume: Volume | None) -> str | None:
     return "" if volume.kind == "emptyDir" else None
 
 
-# --- consequences ---------------------------------------------------------------------------------------------------
+# --- consequences ---
 
 IN_PLACE = "in place: nothing restarts"
 ROLLING = "rolling restart: each new replica is ready before an old one drains"

@@ -31,6 +31,8 @@ GATEWAY_SOCKET = "gateway.sock"
 STATE_FILE = "state.json"
 KEYS_FILE = "keys.json"
 LOG_FOLDER = "logs"
+BUILTIN_MODELS = ("tiny",)
+"""Models that the package makes by itself: `builtin:<name>`."""
 
 
 # --- bodies: what the supervisor is asked to keep true -------------------------------------------------------------

@@ -1,0 +1,5 @@
+"""`python -m bandari.cli`."""
+
+from bandari.cli.main import main
+
+main()

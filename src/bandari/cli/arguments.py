@@ -1,0 +1,93 @@
+"""Arguments that several verbs share: the file, the target, the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from bandari import pipeline
+from bandari.desired.state import ProviderName
+from bandari.errors import InvalidInput, Terminal
+
+F = TypeVar("F", bound=Callable[..., object])
+DEFAULT_FILE = "cluster.yaml"
+
+
+def file_argument(*, short: bool = True) -> Callable[[F], F]:
+    """FILE or `-f FILE`, default cluster.yaml; `short` False leaves `-f` to the verb."""
+
+    def add(function: F) -> F:
+        names = ("-f", "--file") if short else ("--file",)
+        option = click.option(*names, "option", metavar="FILE", help=f"The cluster file [{DEFAULT_FILE}].")
+        argument = click.argument("argument", metavar="[FILE]", required=False)
+        return argument(option(function)) if short else option(function)
+
+    return add
+
+
+def chosen_file(argument: str | None, option: str | None) -> Path:
+    """The one file that was named; UsageError when two were."""
+    if argument and option and argument != option:
+        raise click.UsageError(f"two files were named: {argument} and {option}")
+    return Path(argument or option or DEFAULT_FILE)
+
+
+def target_options(function: F) -> F:
+    """`--target`, `--stand-in`, `--skip`: what the command adds to the file."""
+    options = (
+        click.option("--target", type=click.Choice([p.value for p in ProviderName]), help="Run the file there."),
+        click.option(
+            "--stand-in",
+            multiple=True,
+            metavar="[GROUP=]MODEL",
+            help="Serve groups that cannot run here with a built-in model (tiny), or one group in any case.",
+        ),
+        click.option("--skip", multiple=True, metavar="SECTION", help="Leave a section of the file out."),
+    )
+    for option in options:
+        function = option(function)
+    return function
+
+
+def options_of(target: str | None, stand_in: tuple[str, ...], skip: tuple[str, ...]) -> pipeline.Options:
+    """The options as a value; `--skip a,b` is `--skip a --skip b`."""
+    sections = frozenset(part.strip() for item in skip for part in item.split(",") if part.strip())
+    return pipeline.Options(ProviderName(target) if target else None, stand_in, sections)
+
+
+def cluster_option(function: F) -> F:
+    """`--cluster NAME` beside the file."""
+    return click.option("--cluster", metavar="NAME", help="A cluster by its name [the only one there is].")(function)
+
+
+def chosen_cluster(cluster: str | None, argument: str | None, option: str | None) -> str:
+    """By name, by the file that was named, the only one that runs, or the default file's."""
+    if cluster:
+        return cluster
+    if argument or option:
+        return cluster_of(chosen_file(argument, option))
+    running = pipeline.clusters()
+    if len(running) == 1:
+        return running[0]
+    if running:
+        names = ", ".join(running)
+        raise Terminal(
+            "cannot tell which cluster is meant: several have a state here", fix=f"--cluster, one of {names}"
+        )
+    raise Terminal("cannot find a cluster on this machine", fix="bring one up with `bandari up -f FILE`")
+
+
+def cluster_of(path: Path) -> str:
+    """The name that a file gives its cluster; InvalidInput when the file has errors."""
+    from bandari.specs.read import read
+
+    text, findings = pipeline.load(path)
+    if text is None:
+        raise InvalidInput(tuple(findings))
+    state, found = read(text, str(path), target=ProviderName.LOCAL)
+    if state is None:
+        raise InvalidInput(tuple(found))
+    return state.target.cluster

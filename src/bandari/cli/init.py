@@ -1,0 +1,38 @@
+"""`bandari init`: a commented starter file."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from bandari.cli.arguments import DEFAULT_FILE
+from bandari.cli.output import INVALID, Output, verb
+
+
+@click.command()
+@click.argument("path", default=DEFAULT_FILE, metavar="[FILE]")
+@click.option("--name", help="Name of the cluster [the folder's].")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@verb
+def init(out: Output, path: str, name: str | None, force: bool) -> int:
+    """Write a commented starter file that runs on this machine as it is."""
+    place = Path(path)
+    if place.exists() and not force:
+        message = f"cannot write {path!r}: it exists"
+        out.document({"error": {"message": message, "fix": "another name, or --force"}})
+        out.complaint(message, "name another file, or add --force")
+        return INVALID
+    text = (resources.files("bandari.cli") / "starter.yaml").read_text(encoding="utf-8")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text.replace("my-cluster", name or _label(place.resolve().parent.name)))
+    out.document({"written": path})
+    out.text(f"written: {path}\nnext: bandari plan -f {path}; bandari up -f {path}")
+    return 0
+
+
+def _label(text: str) -> str:
+    """A folder's name as a DNS label; `my-cluster` where nothing of it can stay."""
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()).strip("-")[:40].strip("-")
+    return kept if kept and kept[0].isalpha() else "my-cluster"

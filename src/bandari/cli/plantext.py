@@ -1,0 +1,83 @@
+"""A plan for people: what is created, changed and removed, what that does to them, and what is not served here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from bandari.pipeline import Planned
+from bandari.planning.diff import ABSENT, FieldDiff
+from bandari.planning.plan import Action, Change
+
+COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red", Action.NO_OP: "white"}
+LONGEST = 100
+
+
+def plan_text(planned: Planned, *, colour: bool, verbose: bool = False) -> str:
+    """The whole plan; the last line counts."""
+    text = "\n".join(_lines(planned, verbose=verbose))
+    return text if colour else click.unstyle(text)
+
+
+def _lines(planned: Planned, *, verbose: bool) -> Iterator[str]:
+    pending = planned.plan.pending
+    yield f"Plan for cluster {click.style(planned.cluster, bold=True)} on this machine"
+    if planned.note:
+        yield click.style(f"  note: {planned.note}", fg="yellow")
+    if pending:
+        yield ""
+    width = max((len(str(change.address)) for change in pending), default=0)
+    for change in pending:
+        yield from _change(change, width, verbose=verbose)
+    if planned.checked.not_served:
+        yield from _not_served(planned)
+    yield ""
+    yield summary(planned)
+
+
+def _change(change: Change, width: int, *, verbose: bool) -> Iterator[str]:
+    sign = click.style(change.action.symbol, fg=COLOURS[change.action], bold=True)
+    where = click.style(f"  {change.origin.file}:{change.origin.line}", dim=True) if change.origin.line else ""
+    yield f"  {sign} {change.address!s:{width}}  {change.consequence}{where}"
+    if change.action is Action.UPDATE or verbose:
+        yield from (f"      {line}" for field in change.fields for line in _field(field))
+
+
+def _field(field: FieldDiff) -> Iterator[str]:
+    if field.before is ABSENT:
+        yield f"{field.name}: {_value(field.after)}"
+    elif field.after is ABSENT:
+        yield f"{field.name}: {_value(field.before)} -> (removed)"
+    else:
+        yield f"{field.name}: {_value(field.before)} -> {_value(field.after)}"
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = text or '""'
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _not_served(planned: Planned) -> Iterator[str]:
+    yield ""
+    yield (
+        click.style("Not served here", fg="yellow", bold=True) + " (check and plan go on; up refuses what is marked !):"
+    )
+    for missing in planned.checked.not_served:
+        found = missing.diagnostic
+        mark = "!" if missing.blocking else "-"
+        yield f"  {click.style(mark, fg='yellow')} {found.span}  {found.message}"
+        if found.help:
+            yield f"      fix: {found.help}"
+
+
+def summary(planned: Planned) -> str:
+    """`3 to create, 1 to change, 0 to remove`, or that there is nothing to do."""
+    count = planned.plan.count
+    if not planned.plan.pending:
+        return "No changes: what runs is what the file says."
+    parts = ((Action.CREATE, "to create"), (Action.UPDATE, "to change"), (Action.DELETE, "to remove"))
+    return ", ".join(f"{count(action)} {words}" for action, words in parts) + "."

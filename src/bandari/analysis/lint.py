@@ -1,0 +1,22 @@
+"""Advice on a valid file: runs the ordered table of rules over a desired state. Pure; says what holds on any target.
+
+What this machine lacks is another question, answered by `served`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bandari.analysis.rules import RULES
+from bandari.analysis.subject import Subject
+from bandari.catalog.machines import Machines
+from bandari.desired.state import DesiredState
+from bandari.diagnostics import Diagnostic
+from bandari.runtimes.protocol import ServingRuntime
+
+
+def lint(state: DesiredState, machines: Machines, runtimes: Sequence[ServingRuntime]) -> Iterator[Diagnostic]:
+    """Every finding of every rule; an error only for what can never work."""
+    subject = Subject(state, machines, runtimes)
+    for rule in RULES:
+        yield from rule.check(subject)

@@ -1,0 +1,68 @@
+"""The rules of lint, in the order of their codes: one small file, one code and one question each.
+
+A rule sees the whole subject and yields its findings; it knows no other rule. Where two would say the same of one
+group, the later one leaves the case to the earlier, and says so in its docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bandari.analysis.rules import (
+    cannot_wake,
+    cpu_build,
+    cpu_trigger,
+    does_not_fit,
+    gpu_missing,
+    gpu_unused,
+    never_scales,
+    no_base,
+    no_prometheus,
+    other_group,
+    plain_http,
+    plain_secret,
+    probe,
+    two_replicas,
+    undeclared_volume,
+    unknown_machine,
+    unpinned_image,
+    without_gpu,
+)
+from bandari.analysis.subject import Subject
+from bandari.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A question to a state; each of its findings has this code."""
+
+    code: str
+    check: Callable[[Subject], Iterator[Diagnostic]]
+
+
+RULES: tuple[Rule, ...] = (
+    # Machines: is what is paid for used, does what is asked for exist.
+    Rule(gpu_unused.CODE, gpu_unused.check),
+    Rule(gpu_missing.CODE, gpu_missing.check),
+    Rule(unknown_machine.CODE, unknown_machine.check),
+    Rule(does_not_fit.CODE, does_not_fit.check),
+    # Images and the hardware that they were built for.
+    Rule(unpinned_image.CODE, unpinned_image.check),
+    Rule(without_gpu.CODE, without_gpu.check),
+    Rule(cpu_build.CODE, cpu_build.check),
+    # What a replica is given.
+    Rule(probe.CODE, probe.check),
+    Rule(undeclared_volume.CODE, undeclared_volume.check),
+    Rule(plain_secret.CODE, plain_secret.check),
+    Rule(plain_http.CODE, plain_http.check),
+    # Scaling.
+    Rule(other_group.CODE, other_group.check),
+    Rule(no_prometheus.CODE, no_prometheus.check),
+    Rule(never_scales.CODE, never_scales.check),
+    Rule(cannot_wake.CODE, cannot_wake.check),
+    Rule(cpu_trigger.CODE, cpu_trigger.check),
+    # What one loss takes away.
+    Rule(no_base.CODE, no_base.check),
+    Rule(two_replicas.CODE, two_replicas.check),
+)

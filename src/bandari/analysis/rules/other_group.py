@@ -1,0 +1,35 @@
+"""A Prometheus trigger of one group that measures another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bandari.analysis.subject import Subject, trigger_at
+from bandari.desired.workloads import ModelServer
+from bandari.diagnostics import Diagnostic, warning
+
+CODE = "BND412"
+_SERVICE = re.compile(r'destination_service\s*=\s*"(?P<group>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc[.a-z]*"')
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """Only exact matches of a Kubernetes service name: a pattern may well mean several groups."""
+    for server in subject.state.servers():
+        for index, target in enumerate(server.scaling.queries):
+            watched = [(found["group"], found["namespace"]) for found in _SERVICE.finditer(target.query)]
+            own = (server.name, subject.state.target.namespace)
+            if watched and own not in watched:
+                yield _finding(server, index, watched[0], own)
+
+
+def _finding(server: ModelServer, index: int, watched: tuple[str, str], own: tuple[str, str]) -> Diagnostic:
+    group, namespace = watched
+    other = f"group {group!r}" if group != own[0] else f"namespace {namespace!r}"
+    return warning(
+        CODE,
+        trigger_at(server.origin, ("serverAddress", "query"), index, "metadata", "query"),
+        f"cannot scale {server.name!r} on its own load: its trigger watches {other}",
+        why=f"the load of {server.name} changes nothing, and that of {group}.{namespace} starts and ends its replicas",
+        fix=f'write destination_service="{own[0]}.{own[1]}.svc.cluster.local"',
+    )

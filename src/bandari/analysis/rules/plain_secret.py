@@ -1,0 +1,69 @@
+"""A credential in plain text. The messages name where it stands and never what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bandari.analysis.subject import Subject
+from bandari.desired.secrets import is_secret_name, is_secret_value
+from bandari.desired.workloads import EnvVar, ModelServer
+from bandari.diagnostics import Diagnostic, Span, warning
+
+CODE = "BND410"
+SHORTEST = 6
+"""Shorter values are switches and numbers (`true`, `0`, `none`), not credentials."""
+WHY = "whoever can read the file, its history or the pod's description can use the credential"
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """Variables, the command and the addresses of triggers."""
+    for server in subject.state.servers():
+        yield from _environment(server)
+        yield from _command(server, "runtime", server.command)
+        yield from _command(server, "local", server.local.command)
+        yield from _addresses(server)
+
+
+def _environment(server: ModelServer) -> Iterator[Diagnostic]:
+    for index, variable in enumerate(server.env):
+        if _holds(variable):
+            yield _finding(
+                server.origin.at("runtime", "env", index, "name"),
+                f"variable {variable.name!r} of group {server.name!r}",
+                f"use valueFrom: {{secretKeyRef: {{name: {server.name}, key: {variable.name.lower()}}}}} in its place",
+            )
+
+
+def _holds(variable: EnvVar) -> bool:
+    value = (variable.value or "").strip()
+    if value.startswith("$(") or len(value) < SHORTEST:
+        return False
+    return is_secret_value(value) or (is_secret_name(variable.name) and not value.startswith("/"))
+
+
+def _command(server: ModelServer, section: str, command: Sequence[str]) -> Iterator[Diagnostic]:
+    for index, token in enumerate(command):
+        flag, equals, value = token.partition("=")
+        before = command[index - 1] if index else ""
+        given = flag if equals else before
+        value = value if equals else token
+        named = given.startswith("--") and is_secret_name(given[2:]) and not value.startswith(("-", "/", "$("))
+        if is_secret_value(value) or (named and len(value) >= SHORTEST):
+            yield _finding(
+                server.origin.at(section, "command", index),
+                f"argument {index + 1} of the command of group {server.name!r}",
+                "put it in a variable that comes from a secret, and write $(NAME) in the command",
+            )
+
+
+def _addresses(server: ModelServer) -> Iterator[Diagnostic]:
+    if any(is_secret_value(query.server) for query in server.scaling.queries):
+        yield _finding(
+            server.origin.at("autoScaleTriggers"),
+            f"the Prometheus address of group {server.name!r}",
+            "take the user and password out of the address",
+        )
+
+
+def _finding(span: Span, what: str, fix: str) -> Diagnostic:
+    return warning(CODE, span, f"cannot keep a credential secret in plain text: {what}", why=WHY, fix=fix)

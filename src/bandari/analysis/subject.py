@@ -1,0 +1,63 @@
+"""What a rule looks at: the desired state beside the facts that it is judged by. Pure, and shared by all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from bandari.catalog.machines import Machines, MachineType
+from bandari.desired.pools import NodePool
+from bandari.desired.state import DesiredState
+from bandari.desired.workloads import ModelServer
+from bandari.diagnostics import Origin, Span
+from bandari.runtimes.protocol import ServingRuntime
+
+CONTAINER_PORT = 8000
+"""The port that every replica listens on in its container; a command's own is replaced by it."""
+MODEL_VOLUME = "model-data"
+"""The one volume that every group has without declaring it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A state, the machine types and the runtimes that are known."""
+
+    state: DesiredState
+    machines: Machines
+    runtimes: Sequence[ServingRuntime]
+
+    def runtime(self, server: ModelServer) -> ServingRuntime | None:
+        """The runtime of the group's image; None for an image that no runtime recognises."""
+        return recognise(server.image, self.runtimes)
+
+    def machine(self, server: ModelServer) -> MachineType | None:
+        """The machine type of the group's nodes; None when it is not known, or the group has no nodes of its own."""
+        pool = self.state.pool(server.pool)
+        name = server.node_type or (pool.instance_types[0] if pool and pool.instance_types else "")
+        return self.machines.get(name)
+
+    def pool_machines(self, pool: NodePool) -> tuple[MachineType, ...]:
+        """The known ones among the machine types of a pool."""
+        return tuple(machine for name in pool.instance_types if (machine := self.machines.get(name)))
+
+
+def recognise(image: str, runtimes: Iterable[ServingRuntime]) -> ServingRuntime | None:
+    """The first runtime that the image belongs to."""
+    return next((runtime for runtime in runtimes if runtime.recognises(image)), None)
+
+
+def trigger_at(origin: Origin, keys: Collection[str], occurrence: int, *path: str | int) -> Span:
+    """The place of `path` in a trigger's metadata.
+
+    A policy keeps its targets by kind, not by their index in the file: the trigger meant is the one number
+    `occurrence` (from 0) among those whose metadata has all of `keys`.
+    """
+    inside: dict[int, set[str]] = {}
+    for field in origin.fields:
+        match field:
+            case ("autoScaleTriggers", int(index), "metadata", str(key), *_):
+                inside.setdefault(index, set()).add(key)
+    having = [index for index, found in sorted(inside.items()) if found >= set(keys)]
+    if occurrence >= len(having):
+        return origin.at("autoScaleTriggers")
+    return origin.at("autoScaleTriggers", having[occurrence], *path)

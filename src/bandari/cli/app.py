@@ -45,6 +45,7 @@ class LazyGroup(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of a name, from its module; None for a name that is not in the table."""
         if cmd_name not in VERBS:
             return None
         module, _, attribute = VERBS[cmd_name].where.partition(":")
@@ -55,6 +56,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with the nearest name in the complaint."""
         from bandari.diagnostics import did_you_mean
 
         try:

@@ -1,0 +1,30 @@
+"""The composition root: the one place that wires the pure stages to files, hub and drivers.
+
+Every verb of the command line is a few lines over these functions, and so is any program that imports bandari.
+"""
+
+from __future__ import annotations
+
+from bandari.pipeline.checking import Checked, Options, check, load
+from bandari.pipeline.planning import Planned, plan, rendered, replan, save
+from bandari.pipeline.running import apply, clusters, existing, own_models, refuse, removal, settle, status
+
+__all__ = [
+    "Checked",
+    "Options",
+    "Planned",
+    "apply",
+    "check",
+    "clusters",
+    "existing",
+    "load",
+    "own_models",
+    "plan",
+    "refuse",
+    "removal",
+    "rendered",
+    "replan",
+    "save",
+    "settle",
+    "status",
+]

@@ -1,0 +1,86 @@
+"""What the pure stages are given of this machine: its facts, the packaged catalog, digests of secrets, its driver."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bandari.desired.state import DesiredState
+
+if TYPE_CHECKING:
+    from bandari.catalog.host import Host
+    from bandari.drivers.folders import Folders
+    from bandari.drivers.local import LocalDriver, Progress
+
+
+def host() -> Host:
+    from bandari.drivers.host import probe
+
+    return probe()
+
+
+def machines() -> Any:
+    import gzip
+    from importlib import resources
+
+    from bandari.catalog import machines as catalog
+
+    packed = (resources.files("bandari.catalog") / "data" / "machines.csv.gz").read_bytes()
+    return catalog.parse(gzip.decompress(packed).decode())
+
+
+def folders() -> Folders:
+    from bandari.drivers.folders import Folders
+
+    return Folders.of(os.environ)
+
+
+def secret_digests(state: DesiredState) -> Mapping[tuple[str, str], str]:
+    """Keyed digests of the secrets file's values: a plan sees that one changed, and nobody can guess it from there."""
+    path = state.target.local.secrets_file
+    if not path or not Path(path).exists():
+        return {}
+    from bandari.document import load as load_document
+
+    document, _ = load_document(Path(path).read_text(encoding="utf-8", errors="replace"), path)
+    value = document.value if document else {}
+    entries = value.items() if isinstance(value, Mapping) else ()
+    key = _digest_key()
+    return {
+        (str(name), str(inner)): hmac.new(key, str(secret).encode(), hashlib.sha256).hexdigest()[:16]
+        for name, pairs in entries
+        if isinstance(pairs, Mapping)
+        for inner, secret in pairs.items()
+    }
+
+
+def _digest_key() -> bytes:
+    path = folders().state.parent / "digest-key"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as stream:
+        key = secrets.token_bytes(32)
+        stream.write(key)
+    return key
+
+
+def local_driver(cluster: str, progress: Progress | None = None) -> LocalDriver:
+    """The driver of a cluster on this machine."""
+    from bandari.drivers.local import LocalDriver
+
+    places = folders()
+
+    def fetch(body: Mapping[str, Any], heard: Callable[[int, int], None]) -> Mapping[str, Any]:
+        from bandari.drivers.hub import fetch_model
+
+        return fetch_model(body, places.models, heard, store=os.environ.get("BANDARI_MODEL_STORE", ""))
+
+    return LocalDriver(cluster, places, fetch, progress)

@@ -30,6 +30,8 @@ class ServeRequest:
     gpus: int = 0
     cpu: float = 1.0
     port: int = 8000
+    repo: str = ""
+    """The hub repository of the model, if it has one: a command may name it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,28 @@ class ServeCommand:
 class ServingRuntime(Protocol):
     """One inference engine."""
 
-    name: str
-    """As printed: `llama.cpp`, `vllm`."""
-    model_form: ModelForm
-    engines: tuple[str, ...]
-    """What can stand for it on one machine, best default first: `xllamacpp`, `llama-server`."""
-    health_paths: frozenset[str]
-    """Paths that answer a probe."""
-    metrics: Mapping[str, str]
-    """Our name of a measure (`running`, `waiting`, `tokens_in`, `tokens_out`) -> the engine's Prometheus name."""
+    @property
+    def name(self) -> str:
+        """As printed: `llama.cpp`, `vllm`."""
+        ...
+
+    @property
+    def model_form(self) -> ModelForm: ...
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """What can stand for it on one machine, best default first: `xllamacpp`, `llama-server`."""
+        ...
+
+    @property
+    def health_paths(self) -> frozenset[str]:
+        """Paths that answer a probe."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Our name of a measure (`running`, `waiting`, `tokens_in`, `tokens_out`) -> the engine's Prometheus name."""
+        ...
 
     def recognises(self, image: str) -> bool:
         """Whether the container image is this runtime's."""

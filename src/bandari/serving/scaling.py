@@ -80,8 +80,9 @@ class History:
     recommendations: tuple[tuple[int, float], ...] = ()
     """Each count that was recommended, with the last time it was."""
     changes: tuple[tuple[int, float], ...] = ()
-    """Replicas added (or, negative, removed), and when that was seen."""
+    """Replicas added (or, negative, removed), and the look before: the decision that they came of."""
     replicas: int | None = None
+    seen_at: float = 0.0
     requests_total: int | None = None
     active_at: float = 0.0
     """The last time there was any activity, or the first time the group was looked at."""
@@ -148,7 +149,7 @@ def _scaled(
         max(wanted.replicas, floor), f"min {floor}" if policy.bounds.min else "zero only after the cooldown"
     )
     step = step.to(min(step.replicas, ceiling), f"max {ceiling}")
-    history = _recommended(policy, history, step.replicas, now)
+    history = _recommended(history, step.replicas, now)
     step = _stabilised(policy, history, step, current=current, now=now)
     return _limited(history, step, current=current, now=now), history
 
@@ -302,21 +303,23 @@ def _seen(
     """The history with this look at the group, without what no window reaches any more."""
     first = history.replicas is None
     delta = 0 if history.replicas is None else current - history.replicas
+    changes = (*history.changes, (delta, history.seen_at))
     window = max(policy.stabilization_up, policy.stabilization_down)
     return replace(
         history,
         recommendations=((current, now),)
         if first
         else tuple((count, at) for count, at in history.recommendations if at > now - window),
-        changes=tuple((n, at) for n, at in history.changes if at > now - RATE_PERIOD) + (((delta, now),) * bool(delta)),
+        changes=tuple((n, at) for n, at in changes if n and at > now - RATE_PERIOD),
         replicas=current,
+        seen_at=now,
         requests_total=history.requests_total if load is None else load.requests_total,
         active_at=now if first or active else history.active_at,
     )
 
 
-def _recommended(policy: ScalingPolicy, history: History, count: int, now: float) -> History:
-    others = tuple((n, at) for n, at in history.recommendations if n != count and policy.bounds.clamp(n) == n)
+def _recommended(history: History, count: int, now: float) -> History:
+    others = tuple((n, at) for n, at in history.recommendations if n != count)
     return replace(history, recommendations=(*others, (count, now)))
 
 

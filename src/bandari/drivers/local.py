@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bandari.drivers.control import Control
 from bandari.desired.secrets import is_secret_name
+from bandari.drivers.control import Control
 from bandari.drivers.folders import Folders, size
 from bandari.errors import Terminal, Unreachable
 from bandari.planning.graph import Address

@@ -188,12 +188,16 @@ def _secrets(server: ModelServer) -> bool:
 
 
 def _secret_fields(server: ModelServer) -> frozenset[tuple[str, ...]]:
-    """Fields that print as `***`: credentials among the variables, and headers sent to Prometheus."""
-    hidden = {
+    """Fields that print as `***`: credentials among variables and flags, and what is sent along to Prometheus."""
+    hidden: set[tuple[str, ...]] = {
         ("env", f"[{v.name}]", "value")
         for v in server.env
         if is_secret_name(v.name) or (v.value and is_secret_value(v.value))
     }
+    if any(is_secret_name(token.lstrip("-")) for token in (*server.command, *server.local.command)):
+        hidden.add(("command",))
+    if any(query.headers or query.query_parameters for query in server.scaling.queries):
+        hidden.add(("scaling", "queries"))
     return frozenset(hidden)
 
 

@@ -44,7 +44,7 @@ QUERY_TIMEOUT = 3.0
 """Seconds for one query, KEDA's default (KEDA_HTTP_DEFAULT_TIMEOUT)."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Trigger:
     """One query of one group: its last answer, when that was asked for, and the question under way."""
 
@@ -63,6 +63,18 @@ class _Trigger:
 class _Group:
     history: History = field(default_factory=History)
     triggers: list[_Trigger] = field(default_factory=list)
+
+    def follow(self, targets: Sequence[PrometheusTarget]) -> None:
+        """One trigger for each target, in their order; an answer outlives only a target that did not change."""
+        old = dict(enumerate(self.triggers))
+        for index, target in enumerate(targets):
+            if index not in old or old[index].target != target:
+                old[index] = _Trigger(target)
+        wanted = [old[index] for index in range(len(targets))]
+        for trigger in self.triggers:
+            if trigger not in wanted:
+                trigger.cancel()
+        self.triggers = wanted
 
     def cancel(self) -> None:
         for trigger in self.triggers:
@@ -94,7 +106,7 @@ class Autoscaler:
         memory_request: float,
         now: float,
     ) -> Decision:
-        """The replicas that the group should have; see the top of this file. Needs a running loop, never raises."""
+        """The replicas that the group should have; see the top of this file. Queries need the running loop."""
         state = self._groups.setdefault(group, _Group())
         samples = Samples(
             replicas=tuple(usage),
@@ -125,17 +137,10 @@ class Autoscaler:
         """The last answer of each query, in order; asks again where it is time to."""
         if policy.bounds.min == policy.bounds.max:
             return ()
-        kept = dict(enumerate(state.triggers))
-        triggers = []
-        for index, target in enumerate(policy.queries):
-            old = kept.get(index)
-            triggers.append(kept.pop(index) if old is not None and old.target == target else _Trigger(target))
-        for dropped in kept.values():
-            dropped.cancel()
-        state.triggers = triggers
-        for trigger in triggers:
+        state.follow(policy.queries)
+        for trigger in state.triggers:
             self._ask_when_due(trigger, policy.polling_interval, now)
-        return tuple(self._fresh(trigger, policy.polling_interval, now) for trigger in triggers)
+        return tuple(self._fresh(trigger, policy.polling_interval, now) for trigger in state.triggers)
 
     def _ask_when_due(self, trigger: _Trigger, interval: float, now: float) -> None:
         under_way = trigger.task is not None and not trigger.task.done()
@@ -145,10 +150,7 @@ class Autoscaler:
         trigger.task = asyncio.get_running_loop().create_task(self._ask(trigger, now))
 
     async def _ask(self, trigger: _Trigger, asked_at: float) -> None:
-        try:
-            trigger.answer = await self._client().query(trigger.target, timeout=self._timeout)
-        except Exception as error:  # noqa: BLE001 - a trigger never ends the supervisor; the text may hold a secret
-            trigger.answer = NoData(f"the query failed ({type(error).__name__})")
+        trigger.answer = await self._client().query(trigger.target, timeout=self._timeout)
         trigger.answer_asked_at = asked_at
 
     def _fresh(self, trigger: _Trigger, interval: float, now: float) -> float | NoData:

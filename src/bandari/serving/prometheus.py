@@ -66,6 +66,8 @@ class Prometheus:
             return NoData(f"no answer from {_shown(server)} within {timeout:g} s")
         except _Refusal as refusal:
             return NoData(str(refusal))
+        except Exception as error:  # noqa: BLE001 - a malformed address, header or port; the text may quote a secret
+            return NoData(f"its server address, a header or a parameter is malformed ({type(error).__name__})")
 
     async def aclose(self) -> None:
         """Closes the connections; a query after it opens new ones."""
@@ -91,10 +93,9 @@ class Prometheus:
         except httpx.ConnectError as error:
             raise _Refusal(f"cannot reach {_shown(server)}: {str(error) or 'connection failed'}") from None
         except httpx.HTTPError as error:
-            # Its text may quote a header.
-            raise _Refusal(f"cannot ask {_shown(server)}: {type(error).__name__}") from None
-        except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
-            raise _Refusal("its server address, a header or a parameter is malformed") from None
+            raise _Refusal(
+                f"cannot ask {_shown(server)}: {type(error).__name__}"
+            ) from None  # its text may quote a header
 
     def _client(self, url: httpx.URL, *, unsafe: bool) -> httpx.AsyncClient:
         proxies = not _loopback(url.host)

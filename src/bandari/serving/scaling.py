@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bandari.desired.scaling import PrometheusTarget, ResourceKind, ResourceTarget, ScalingPolicy, TargetType
 from bandari.serving.protocol import GroupLoad
@@ -42,7 +42,9 @@ class NoData:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaUsage:
-    """What one ready replica used lately: cores, and bytes; None while it is not known."""
+    """What one ready replica uses: cores over the last 15 s or so (metrics-server's resolution) and since it is ready,
+    and bytes; None while that is not known.
+    """
 
     cpu: float | None = None
     memory: float | None = None
@@ -102,7 +104,7 @@ class _Step:
     """A count on its way to a decision, with what was done to it."""
 
     replicas: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def to(self, replicas: int, note: str) -> _Step:
         return self if replicas == self.replicas else _Step(replicas, (*self.notes, f"({note})"))
@@ -364,7 +366,7 @@ def _within(ratio: float, tolerance: float) -> bool:
 
 
 def _absent(name: str, reason: str) -> _Vote:
-    return _Vote(f"no data from {name} ({reason})")
+    return _Vote(f"no data from {name} ({' '.join(reason.split())})")
 
 
 def _ignored(policy: ScalingPolicy) -> str:

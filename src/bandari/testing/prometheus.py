@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,20 +45,27 @@ def vector(*values: float | str) -> Reply:
 
 
 class FakePrometheus:
-    """Context manager: listens on a free loopback port while entered. Safe to change and read while it serves."""
+    """Context manager: listens on a free loopback port while entered. Safe to change and read while it serves.
 
-    def __init__(self) -> None:
+    `tls`: speaks https with the context's certificate.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self._lock = threading.Lock()
         self._replies: dict[str, Reply] = {}
         self._asked: list[Asked] = []
+        self.connections = 0
         self._closing = threading.Event()
         self._server = _Server(self)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def address(self) -> str:
         """As a trigger's serverAddress."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def asked(self) -> tuple[Asked, ...]:
@@ -69,6 +77,11 @@ class FakePrometheus:
         """From now on the query is answered so; a number or text stands for a vector of that one value."""
         with self._lock:
             self._replies[query] = reply if isinstance(reply, Reply) else vector(reply)
+
+    def connected(self) -> None:
+        """Counts a connection in `connections`."""
+        with self._lock:
+            self.connections += 1
 
     def answer(self, asked: Asked) -> Reply:
         """The reply to a request, which is remembered; waits where the reply hangs."""
@@ -106,6 +119,10 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     timeout = 30
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.double.connected()
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)

@@ -83,6 +83,7 @@ def test_a_decision_is_in_bounds_and_one_line_whatever_comes(
 
     assert policy.bounds.min <= decision.replicas <= policy.bounds.max
     assert decision.reason.endswith(str(decision.replicas)) or "fixed at" in decision.reason
+    assert len(decision.reason.splitlines()) == 1
     assert repr(decide(policy, sample, current=current, history=history, now=now)) == repr((decision, after))
 
 

@@ -33,10 +33,8 @@ class BadStart(Exception):  # noqa: N818 - reads as the sentence it is
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Runs until it is told to stop."""
     began = time.monotonic()
-    # Blocked here and in every thread that follows, so that the handlers of the C++ server, which it installs a
-    # moment after its start, never see them; a thread of ours takes them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    threading.Thread(target=_leave_when_told, daemon=True).start()
+    loaded = threading.Event()
+    end_while_loading = _die_of_stop_signals_until(loaded)
     try:
         address = start(sys.argv[1:] if argv is None else argv, os.environ)
     except BadStart as error:
@@ -44,19 +42,37 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         os._exit(1)
     _say(sys.stdout, f"listening on {address}")
     wait_for_health(address)
+    loaded.set()
+    end_while_loading.join()
     _say(sys.stdout, f"ready after {time.monotonic() - began:.3f} s")
-    while True:
-        signal.pause()
+    signal.sigwait(STOP_SIGNALS)
+    os._exit(0)  # open requests end here; a replica that is to finish them is drained before it is told to stop
+
+
+def _die_of_stop_signals_until(loaded: threading.Event) -> threading.Thread:
+    """Loading holds the interpreter's lock for as long as it takes, so no handler of ours could run meanwhile.
+
+    So one thread lets the signals through to their default action, which needs no interpreter. All others block them,
+    the engine's too as they inherit it; handlers that the C++ server may install therefore never see a signal, and
+    `sigwait` gets them once loading is over.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    thread = threading.Thread(target=_let_through_until, args=(loaded,), daemon=True)
+    thread.start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    return thread
+
+
+def _let_through_until(loaded: threading.Event) -> None:
+    loaded.wait()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # a joined thread may live on for a moment
 
 
 def _say(stream: TextIO, line: str) -> None:
     stream.write(line + "\n")
     stream.flush()
-
-
-def _leave_when_told() -> None:
-    signal.sigwait(STOP_SIGNALS)
-    os._exit(0)  # open requests end here; a replica that is to finish them is drained before it is told to stop
 
 
 def start(argv: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -74,7 +90,9 @@ def start(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         server = xllamacpp.Server(params)
     except RuntimeError as error:
         where = f"{params.hostnames[0]}:{params.port}"
-        raise BadStart(f"cannot start the engine on {where} with model {params.model.path!r}: {error}") from error
+        raise BadStart(
+            f"cannot start the engine on {where} with model {params.model.path!r}: its own words stand above"
+        ) from error
     _alive.append(server)
     return str(server.listening_address)
 
@@ -110,6 +128,8 @@ def complete(params: Any, given: Sequence[Given], engine: Any) -> None:
 
 def check_model(path: str) -> None:
     """A clear word on the usual mistakes, which llama.cpp answers with five lines of its own."""
+    if not path:
+        raise BadStart("cannot start the engine: no --model is given")
     try:
         with Path(path).open("rb") as file:
             magic = file.read(len(MAGIC))

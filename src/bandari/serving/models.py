@@ -193,7 +193,7 @@ def _tensors(shape: Shape, pieces: tuple[Piece, ...]) -> dict[str, Matrix]:
 
     noise = _Noise(seed=20)
     planted = 1 + len(CLASSES)  # dimension 0 is a constant, the next ones tell the class of the word
-    ones = np.ones(shape.width, np.float32)
+    ones: Matrix = np.ones(shape.width, np.float32)
     tensors = {"token_embd.weight": _embedding(noise, shape, pieces)}
     for layer in range(shape.layers):
         block = {

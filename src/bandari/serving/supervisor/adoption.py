@@ -1,0 +1,99 @@
+"""What a new supervisor does with the processes of an earlier one: adopts those it knows, ends those it does not.
+
+A process is known by the token of its start, which is in its environment and in the state file, or by pid and start
+time. After the state was lost, whoever carries the mark of a part is taken in until its group is applied again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bandari.serving.guard import GUARD_PID_FILE, alive
+from bandari.serving.protocol import GatewayBody, ReplicaSetBody
+from bandari.serving.supervisor import ending, procfs
+from bandari.serving.supervisor.procfs import Marked
+from bandari.serving.supervisor.store import Record
+
+if TYPE_CHECKING:
+    from bandari.serving.supervisor.core import Supervisor
+
+_log = logging.getLogger(__name__)
+
+
+def adopt(supervisor: Supervisor) -> None:
+    """Brings records, resources and processes together; starts nothing that runs already."""
+    _restore(supervisor)
+    store = supervisor.cluster.store
+    marks = procfs.marked(supervisor.folder)
+    if store.lost:
+        _take_in(supervisor, marks)
+    leaders = {mark.spawn: mark.stat for mark in marks if mark.leads and mark.spawn}
+    for record in list(store.state.records.values()):
+        root = leaders.get(record.spawn) or _by_pid(record)
+        if root is None and record.spawn:
+            ending.kill_marked(supervisor.folder, record.name, record.spawn)
+        if record.group:
+            supervisor._set(record.group).adopt(record, root)  # noqa: SLF001 - the other half of this class
+        else:
+            supervisor.gateway.adopt(record, root)
+    if supervisor.gateway.body and not supervisor.state.stopping:
+        supervisor.gateway.run()
+    sweep(supervisor)
+
+
+def _restore(supervisor: Supervisor) -> None:
+    for address, stored in supervisor.state.resources.items():
+        kind, _, name = address.partition(".")
+        if kind == "group":
+            supervisor._set(name).apply(msgspec.convert(stored.body, ReplicaSetBody))  # noqa: SLF001
+        elif kind == "gateway":
+            supervisor.gateway.restore(msgspec.convert(stored.body, GatewayBody), stored.outputs)
+
+
+def _by_pid(record: Record) -> procfs.Stat | None:
+    found = procfs.stat(record.pid) if record.pid else None
+    return found if found and found.start == record.start else None
+
+
+def _take_in(supervisor: Supervisor, marks: tuple[Marked, ...]) -> None:
+    for mark in marks:
+        if not mark.leads:
+            continue
+        record = Record(
+            mark.part, mark.spawn, group=mark.group, generation=mark.generation, pid=mark.stat.pid,
+            start=mark.stat.start, port=mark.port, ready=True, unclaimed=True,
+        )  # fmt: skip
+        supervisor.state.records[mark.part] = record
+        _log.warning("%s: found by its mark, pid %s", mark.part, mark.stat.pid)
+    supervisor.cluster.store.write()
+
+
+def sweep(supervisor: Supervisor) -> None:
+    """Ends what carries our mark and belongs to no start that is recorded."""
+    known = {record.spawn for record in supervisor.state.records.values()}
+    for mark in procfs.marked(supervisor.folder):
+        if mark.spawn not in known:
+            _log.warning("%s: pid %s belongs to nothing that is to run; ends it", mark.part, mark.stat.pid)
+            ending.send(mark.stat, signal.SIGKILL)
+
+
+def revive_guard(supervisor: Supervisor) -> None:
+    """Starts a guard when ours was killed; it finds this supervisor by its pid file."""
+    if os.getppid() == 1 and alive(supervisor.folder / GUARD_PID_FILE) is None:
+        _log.warning("the guard is gone; starts another")
+        words = [
+            "-m",
+            "bandari.serving.guard",
+            "--state",
+            str(supervisor.folder),
+            "--cluster",
+            supervisor.state.cluster,
+        ]
+        subprocess.Popen([sys.executable, *words], stdin=subprocess.DEVNULL, start_new_session=True)

@@ -1,0 +1,363 @@
+"""Puts the parts together: what is asked on the control socket becomes the state, and the state is made true.
+
+Everything runs on one asyncio loop and between two awaits nobody else does, so the parts change each other freely and
+no lock is needed. `_settle` runs once after any number of changes: it reconciles the groups and tells the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from bandari import __version__
+from bandari.serving.autoscaler import Autoscaler
+from bandari.serving.guard import GUARD_PID_FILE, SUPERVISOR_PID_FILE, alive, write_pid
+from bandari.serving.lifecycle import EventKind, State
+from bandari.serving.protocol import (
+    BODIES,
+    PROTOCOL_VERSION,
+    GatewayBody,
+    GatewayHello,
+    GatewayTable,
+    GroupTable,
+    Op,
+    ReplicaSetBody,
+    Request,
+    RouteBody,
+    Status,
+    Stored,
+    plain,
+)
+from bandari.serving.supervisor import adoption, logs
+from bandari.serving.supervisor.cluster import Cluster
+from bandari.serving.supervisor.control import Control, Refused
+from bandari.serving.supervisor.faults import fault
+from bandari.serving.supervisor.gateway import Gateway
+from bandari.serving.supervisor.keys import hashes
+from bandari.serving.supervisor.link import Connection, Link, Listeners
+from bandari.serving.supervisor.replicas import ReplicaSet
+from bandari.serving.supervisor.store import Store
+
+_log = logging.getLogger(__name__)
+_Body = TypeVar("_Body")
+_TICK = 1.0
+_SWEEP_EVERY = 30
+_ROTATE_EVERY = 5
+
+
+class Supervisor:
+    """One cluster on this machine. `run` returns when it was asked to stop and nothing is left."""
+
+    def __init__(self, folder: Path, cluster: str) -> None:
+        self.folder = folder
+        self.cluster = Cluster(cluster, folder, Store(folder, cluster), self.changed)
+        self.state = self.cluster.store.state
+        self.sets: dict[str, ReplicaSet] = {}
+        self.gateway = Gateway(self.cluster)
+        self.link = Link(folder, Listeners(self._hello, self._load, self._lost))
+        self.control = Control(folder, self.answer)
+        self.autoscaler = Autoscaler()
+        self.keys: tuple[str, ...] = ()
+        self.revision = 0
+        self.table: GatewayTable | None = None
+        self._settling = False
+        self._ended = asyncio.Event()
+
+    async def run(self) -> None:
+        """Adopts, listens, serves until stopped."""
+        self.keys = hashes(self.folder)
+        self.link.open()
+        adoption.adopt(self)
+        await self.control.open()
+        write_pid(self.folder / SUPERVISOR_PID_FILE, os.getpid())
+        self.changed()
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await self._ended.wait()
+        finally:
+            ticking.cancel()
+            await self._close()
+
+    async def _close(self) -> None:
+        self.link.close()
+        await self.control.close()
+        await self.autoscaler.aclose()
+        if self._ended.is_set():
+            adoption.sweep(self)
+            self.cluster.store.remove()
+            shutil.rmtree(self.cluster.scratch, ignore_errors=True)
+            (self.folder / SUPERVISOR_PID_FILE).unlink(missing_ok=True)
+
+    # --- requests
+
+    async def answer(self, request: Request) -> object:
+        """Does one request; Refused when it cannot be done."""
+        match request.op:
+            case Op.HELLO:
+                return {
+                    "version": PROTOCOL_VERSION,
+                    "pid": os.getpid(),
+                    "cluster": self.state.cluster,
+                    "bandari": __version__,
+                }
+            case Op.OBSERVE:
+                return {"resources": [plain(r) for r in self.state.resources.values()], "status": plain(self.status())}
+            case Op.APPLY:
+                return await self._apply(request)
+            case Op.DELETE:
+                return self._delete(request.address)
+            case Op.REFRESH:
+                self.keys = hashes(self.folder)
+                self.changed()
+                return {}
+            case Op.STOP:
+                return await self._stop()
+
+    async def _apply(self, request: Request) -> Mapping[str, Any]:
+        kind, _, name = request.address.partition(".")
+        if kind not in BODIES or not name:
+            known = ", ".join(sorted(BODIES))
+            raise Refused(f'cannot apply "{request.address}": its kind is none of {known}')
+        if self.state.stopping:
+            raise Refused(
+                f'cannot apply "{request.address}": the cluster is being stopped', "wait for it, then run it again"
+            )
+        body: object = _convert(request.body, BODIES[kind], request.address)
+
+        def save(outputs: Mapping[str, Any]) -> None:
+            self._save(Stored(request.address, dict(request.body), dict(outputs)))
+
+        if isinstance(body, GatewayBody):
+            known_one = self.state.resources.get(request.address)
+            if not (known_one and known_one.body == request.body and self.gateway.body):
+                await self.gateway.apply(body, save)
+            outputs: Mapping[str, Any] = self.gateway.outputs
+        else:
+            outputs = request.outputs
+            save(outputs)
+            if isinstance(body, ReplicaSetBody):
+                self._set(name).apply(body)
+        self.changed()
+        fault("apply.before-answer")
+        return {"outputs": dict(outputs)}
+
+    def _save(self, stored: Stored) -> None:
+        if self.state.resources.get(stored.address) == stored:
+            return
+        fault("apply.before-write")
+        self.state.resources[stored.address] = stored
+        self.cluster.store.write()
+        _log.info("%s: applied", stored.address)
+
+    def _delete(self, address: str) -> Mapping[str, Any]:
+        if self.state.resources.pop(address, None) is not None:
+            fault("delete.before-write")
+            kind, _, name = address.partition(".")
+            if kind == "group":
+                self.state.counts.pop(name, None)
+            self.cluster.store.write()
+            _log.info("%s: deleted", address)
+            if kind == "group" and name in self.sets:
+                self.sets[name].remove()
+                self.autoscaler.forget(name)
+            if kind == "gateway":
+                self.gateway.stop()
+            self.changed()
+        fault("delete.before-answer")
+        return {}
+
+    async def _stop(self) -> Mapping[str, Any]:
+        if not self.state.stopping:
+            self.state.stopping = True
+            self.cluster.store.write()
+            _log.info("stops: ends all processes")
+        self.changed()
+        await self._ended.wait()
+        return {}
+
+    def _set(self, group: str) -> ReplicaSet:
+        return self.sets.setdefault(group, ReplicaSet(self.cluster, group))
+
+    # --- keeping it true
+
+    def changed(self) -> None:
+        """Something changed: settles once, when all that runs now has run."""
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
+        if self.state.stopping:
+            for replica_set in self.sets.values():
+                replica_set.remove()
+                for replica in replica_set.replicas:
+                    replica.child.record = replace(replica.child.record, unclaimed=False)
+        for replica_set in list(self.sets.values()):
+            replica_set.reconcile()
+            if replica_set.done:
+                self.sets.pop(replica_set.group)
+        self._tell()
+        self._finish_drained()
+        if self.state.stopping and not self.sets:
+            self.gateway.stop()
+            if self.gateway.done:
+                self._ended.set()
+
+    def _tell(self) -> None:
+        if self.cluster.store.lost and not self.state.resources:
+            return  # The gateway still has a table, and it is better than the empty one that we could make.
+        groups = tuple(self._group_tables())
+        told = (groups, self.keys)
+        if self.table is None or told != (self.table.groups, self.table.keys):
+            self.revision += 1
+            self.table = GatewayTable(self.state.cluster, groups, self.keys, self.revision)
+        self.link.send(self.table)
+
+    def _group_tables(self) -> list[GroupTable]:
+        routes = {
+            address.partition(".")[2]: msgspec.convert(stored.body, RouteBody)
+            for address, stored in self.state.resources.items()
+            if address.startswith("route.")
+        }
+        by_group = {route.group: route for route in routes.values()}
+        tables = []
+        for group, replica_set in sorted(self.sets.items()):
+            route = by_group.get(group)
+            body = replica_set.body
+            tables.append(
+                GroupTable(
+                    name=group,
+                    namespace=route.namespace if route else (body.namespace if body else "default"),
+                    models=route.models if route else (),
+                    public=route.public if route else False,
+                    upstreams=replica_set.upstreams(),
+                    waking=replica_set.waking and route is not None,
+                    stand_in=route.stand_in if route else "",
+                )
+            )
+        return tables
+
+    # --- the gateway's link
+
+    def _hello(self, connection: Connection, hello: GatewayHello, sockets: dict[str, Any]) -> None:
+        self.gateway.hello(connection, hello, sockets)
+        if self.table:
+            connection.send(self.table)
+        self.changed()
+
+    def _load(self, connection: Connection) -> None:
+        self.gateway.heard(connection)
+        self._finish_drained()
+        for replica_set in self.sets.values():
+            if replica_set.body and replica_set.count == 0 and self.link.load(replica_set.group).queued:
+                self._scale(replica_set)
+
+    def _lost(self, connection: Connection) -> None:
+        self.gateway.lost(connection)
+        self.changed()
+
+    def _finish_drained(self) -> None:
+        for replica_set in list(self.sets.values()):
+            load = self.link.load(replica_set.group)
+            for replica in list(replica_set.replicas):
+                if replica.state is State.DRAINING and self._idle(replica.name, load.upstreams):
+                    replica.child.feed(EventKind.DRAINED)
+
+    def _idle(self, replica: str, upstreams: Mapping[str, int]) -> bool:
+        """Whether no gateway has a request on it, by a load that was made after the gateway knew that it drains."""
+        if not self.link.connections:
+            return not (self.gateway.child and self.gateway.child.alive)
+        return all(c.knows_draining(replica) for c in self.link.connections) and not upstreams.get(replica)
+
+    # --- time
+
+    async def _tick(self) -> None:
+        beats = 0
+        while True:
+            await asyncio.sleep(_TICK)
+            beats += 1
+            try:
+                self._beat(beats)
+            except Exception:  # noqa: BLE001
+                _log.exception("cannot finish a look at the cluster")
+
+    def _beat(self, beats: int) -> None:
+        self.gateway.look()
+        now = asyncio.get_running_loop().time()
+        for replica_set in list(self.sets.values()):
+            for replica in replica_set.replicas:
+                replica.measure(now)
+            if replica_set.body and not self.state.stopping:
+                self._scale(replica_set)
+        if beats % _ROTATE_EVERY == 0:
+            logs.rotate_all(self.folder)
+            adoption.revive_guard(self)
+        if beats % _SWEEP_EVERY == 1:
+            adoption.sweep(self)
+
+    def _scale(self, replica_set: ReplicaSet) -> None:
+        body = replica_set.body
+        if body is None or body.scaling is None:
+            return
+        linked = bool(self.link.connections)
+        decision = self.autoscaler.decide(
+            body.group,
+            body.scaling,
+            current=replica_set.count,
+            usage=replica_set.usage(),
+            load=self.link.load(body.group) if linked else None,
+            slots=body.slots,
+            cpu_request=body.cpu,
+            memory_request=float(body.memory),
+            now=asyncio.get_running_loop().time(),
+        )
+        before = replica_set.count
+        replica_set.scale(decision.replicas, decision.reason)
+        if replica_set.count != before:
+            _log.info("%s: %s -> %s replicas: %s", body.group, before, replica_set.count, decision.reason)
+            self.changed()
+
+    # --- status
+
+    def status(self) -> Status:
+        """Of every part; ready when all are."""
+        loads = {group: self.link.load(group) for group in self.sets}
+        in_flight = sum(load.in_flight for load in loads.values())
+        gateway = self.gateway.status(in_flight, sum(load.queued for load in loads.values()))
+        groups = [self.sets[group].status(loads[group]) for group in sorted(self.sets)]
+        ready = all(part.state in {"ready", "idle"} for part in groups)
+        gateway_ready = gateway is None or (gateway.state == "ready" and not gateway.reason)
+        return Status(
+            cluster=self.state.cluster,
+            ready=ready and gateway_ready and not self.state.stopping,
+            parts=((gateway,) if gateway else ()) + tuple(groups),
+            supervisor_pid=os.getpid(),
+            guard_pid=alive(self.folder / GUARD_PID_FILE) or 0,
+        )
+
+
+def _convert(body: Mapping[str, Any], kind: type[_Body], address: str) -> _Body:
+    try:
+        return msgspec.convert(body, kind)
+    except (msgspec.ValidationError, ValueError) as error:
+        fix = "this bandari and its supervisor may be of two versions: 'bandari down', then 'bandari up'"
+        raise Refused(f'cannot apply "{address}": {error}', fix) from error
+
+
+def on_signals() -> None:
+    """SIGTERM and SIGINT end the supervisor alone; what it started goes on, and the guard starts the next one."""
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    assert main
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, main.cancel)

@@ -1,0 +1,114 @@
+"""What must survive the supervisor: resources as applied, processes as started, ports as chosen.
+
+One JSON file of mode 0600, replaced as a whole (written aside, synced, renamed) before anything is acknowledged. A
+process is recorded *before* it is started, with a token that it carries in its environment: a supervisor that dies
+between the two finds the process by the token, so nothing is started twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from bandari.serving.protocol import STATE_FILE, Stored
+from bandari.serving.supervisor.faults import fault
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A process that is to run. `pid` 0: recorded, and perhaps started. `group` is empty for the gateway."""
+
+    name: str
+    spawn: str
+    """Token of this start, also in its environment."""
+    group: str = ""
+    generation: str = ""
+    pid: int = 0
+    start: int = 0
+    """Start time in clock ticks since boot: with the pid the identity of a process."""
+    port: int = 0
+    ready: bool = False
+    restarts: int = 0
+    failures: int = 0
+    draining: bool = False
+    unclaimed: bool = False
+    """Found by its mark after the state was lost; it serves on until its group is applied again."""
+
+
+@dataclass(slots=True)
+class State:
+    """All of the file. Changed in place, then written by `Store.write`."""
+
+    cluster: str
+    version: int = 1
+    resources: dict[str, Stored] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    """Replicas wanted by the autoscaler, by group."""
+    stopping: bool = False
+
+
+class Store:
+    """The state file of one cluster."""
+
+    def __init__(self, folder: Path, cluster: str) -> None:
+        self.path = folder / STATE_FILE
+        self.lost = False
+        """Whether a state file was there and could not be read."""
+        self.state = self._read(cluster)
+
+    def _read(self, cluster: str) -> State:
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=State)
+        except FileNotFoundError:
+            return State(cluster)
+        except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
+            aside = self.path.with_name(f"{STATE_FILE}.corrupt-{int(time.time())}")
+            self.path.replace(aside)
+            self.lost = True
+            _log.error(
+                "cannot read the state: %s; kept aside as %s; running processes are found by their mark, "
+                "the next 'bandari up' brings the rest back",
+                error,
+                aside.name,
+            )
+            return State(cluster)
+
+    def write(self) -> None:
+        """On disk when this returns."""
+        fresh = self.path.with_suffix(".tmp")
+        fault("store.before-write")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(self.state))
+            file.flush()
+            os.fsync(file.fileno())
+        fault("store.before-rename")
+        fresh.replace(self.path)
+        fault("store.after-rename")
+
+    def put(self, record: Record) -> None:
+        """Records a process and writes; nothing is written when nothing changed."""
+        if self.state.records.get(record.name) != record:
+            self.state.records[record.name] = record
+            self.write()
+
+    def note(self, name: str, **changes: object) -> None:
+        """Changes fields of a record that exists."""
+        if record := self.state.records.get(name):
+            self.put(replace(record, **changes))  # type: ignore[arg-type]
+
+    def forget(self, name: str) -> None:
+        """Removes a record and writes."""
+        if self.state.records.pop(name, None):
+            self.write()
+
+    def remove(self) -> None:
+        """Deletes the file: the cluster is gone."""
+        self.path.unlink(missing_ok=True)

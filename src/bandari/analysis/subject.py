@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bandari.catalog.machines import Machines, MachineType
 from bandari.desired.pools import NodePool
+from bandari.desired.scaling import ExternalTrigger
 from bandari.desired.state import DesiredState
 from bandari.desired.workloads import ModelServer
 from bandari.diagnostics import Origin, Span
@@ -46,18 +47,32 @@ def recognise(image: str, runtimes: Iterable[ServingRuntime]) -> ServingRuntime 
     return next((runtime for runtime in runtimes if runtime.recognises(image)), None)
 
 
-def trigger_at(origin: Origin, keys: Collection[str], occurrence: int, *path: str | int) -> Span:
-    """The place of `path` in a trigger's metadata.
+def query_at(origin: Origin, occurrence: int, key: str) -> Span:
+    """The place of `key` in the metadata of the prometheus trigger number `occurrence`, from 0.
 
-    A policy keeps its targets by kind, not by their index in the file: the trigger meant is the one number
-    `occurrence` (from 0) among those whose metadata has all of `keys`.
+    A policy keeps its targets by kind and not by their index in the file: the triggers meant are those that have both
+    a `serverAddress` and a `query`.
     """
+    having = [index for index, keys in _metadata_keys(origin).items() if {"serverAddress", "query"} <= keys]
+    if occurrence >= len(having):
+        return origin.at("autoScaleTriggers")
+    return origin.at("autoScaleTriggers", having[occurrence], "metadata", key)
+
+
+def external_at(origin: Origin, trigger: ExternalTrigger) -> Span:
+    """The place of a passed-through trigger: the first whose metadata has the same keys."""
+    same = [index for index, keys in _metadata_keys(origin).items() if keys == set(trigger.metadata)]
+    path = ("autoScaleTriggers", same[0], "type") if same else ("autoScaleTriggers",)
+    return origin.at(*path)
+
+
+def _metadata_keys(origin: Origin) -> dict[int, set[str]]:
+    """Index of a trigger -> the keys of its metadata, in the order of the file."""
     inside: dict[int, set[str]] = {}
     for field in origin.fields:
         match field:
-            case ("autoScaleTriggers", int(index), "metadata", str(key), *_):
+            case ("autoScaleTriggers", int(index), "metadata"):
+                inside.setdefault(index, set())
+            case ("autoScaleTriggers", int(index), "metadata", str(key)):
                 inside.setdefault(index, set()).add(key)
-    having = [index for index, found in sorted(inside.items()) if found >= set(keys)]
-    if occurrence >= len(having):
-        return origin.at("autoScaleTriggers")
-    return origin.at("autoScaleTriggers", having[occurrence], *path)
+    return dict(sorted(inside.items()))

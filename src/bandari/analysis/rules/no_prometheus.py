@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bandari.analysis.subject import Subject, trigger_at
+from bandari.analysis.subject import Subject, query_at
 from bandari.desired.workloads import Monitoring
 from bandari.diagnostics import Diagnostic, warning
 
@@ -22,7 +22,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             if OWN_ADDRESS in target.server:
                 yield warning(
                     CODE,
-                    trigger_at(server.origin, ("serverAddress", "query"), index, "metadata", "serverAddress"),
+                    query_at(server.origin, index, "serverAddress"),
                     f"cannot ask Prometheus for the load of {server.name!r}: the file does not install it",
                     why="the address is that of the prometheus section; a trigger without an answer decides nothing",
                     fix="add prometheus: {enabled: true}, or give the address of a Prometheus that exists",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bandari.analysis.subject import Subject, trigger_at
+from bandari.analysis.subject import Subject, query_at
 from bandari.desired.workloads import ModelServer
 from bandari.diagnostics import Diagnostic, warning
 
@@ -28,7 +28,7 @@ def _finding(server: ModelServer, index: int, watched: tuple[str, str], own: tup
     other = f"group {group!r}" if group != own[0] else f"namespace {namespace!r}"
     return warning(
         CODE,
-        trigger_at(server.origin, ("serverAddress", "query"), index, "metadata", "query"),
+        query_at(server.origin, index, "query"),
         f"cannot scale {server.name!r} on its own load: its trigger watches {other}",
         why=f"the load of {server.name} changes nothing, and that of {group}.{namespace} starts and ends its replicas",
         fix=f'write destination_service="{own[0]}.{own[1]}.svc.cluster.local"',

@@ -19,6 +19,6 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
                 CODE,
                 store.origin.at("replicas"),
                 "cannot survive the loss of a replica of the vector store: one of two is no majority",
-                why="Qdrant's consensus needs more than half of the replicas: two stop when one does, at twice the cost",
+                why="consensus needs more than half of the replicas: two stop when one does, at twice the cost",
                 fix="use replicas: 3, or 1 where a pause is acceptable",
             )

@@ -100,6 +100,9 @@ class LocalDriver:
         """Starts guard and supervisor unless the supervisor answers; both outlive this command."""
         if self.control.answers():
             return
+        if sys.platform != "linux":
+            fix = "run it on a Linux machine; check, plan --offline and render work here"
+            raise Terminal(f"cannot run a cluster on {sys.platform}: the local target needs Linux", fix=fix)
         logs = self.folder / LOG_FOLDER
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)

@@ -15,6 +15,7 @@ from bandari.planning.graph import Address, Resource
 from bandari.planning.plan import Action, Change
 from bandari.providers.table import Lowerings, Provider
 from bandari.runtimes.protocol import ModelForm
+from bandari.serving.lifecycle import IN_PLACE_FIELDS, MEMORY_FIELDS
 from bandari.serving.protocol import (
     EnvEntry,
     GatewayBody,
@@ -228,12 +229,12 @@ ROLLING = "rolling restart: each new replica is ready before an old one drains"
 UPDATES: Mapping[tuple[str, str], str] = {
     ("gateway", "port"): "the gateway moves to another port: open streams finish, clients need the new address",
     ("gateway", "public"): "the gateway restarts behind its sockets: open streams finish",
-    ("group", "scaling"): "in place: the autoscaler uses it from its next decision",
-    ("group", "namespace"): IN_PLACE,
-    ("group", "grace_period"): IN_PLACE,
+    **{("group", name): IN_PLACE for name in IN_PLACE_FIELDS},
+    **{("group", name): "in place: counted from now on" for name in MEMORY_FIELDS},
     ("route", "public"): "in place: who may ask changes at once",
     ("route", ""): IN_PLACE,
     ("model", ""): "the new files are fetched first, then the group restarts replica by replica",
+    ("group", "scaling"): "in place: the autoscaler uses it from its next decision",
     ("group", ""): ROLLING,
     ("gateway", ""): "the gateway restarts behind its sockets: open streams finish",
 }
@@ -258,7 +259,8 @@ def consequence(change: Change, before: Mapping[str, Any]) -> str:
         case Action.UPDATE:
             tops = dict.fromkeys(field.path[0] for field in change.fields)
             said = dict.fromkeys(UPDATES.get((kind, top), UPDATES[kind, ""]) for top in tops)
-            return _strongest(tuple(said))
+            limited = kind == "group" and change.resource is not None and change.resource.body.get("enforce_limits")
+            return ROLLING if limited and MEMORY_FIELDS & tops.keys() else _strongest(tuple(said))
 
 
 def _strongest(said: tuple[str, ...]) -> str:

@@ -145,13 +145,22 @@ def test_a_prometheus_that_hangs_is_given_up_and_asked_again() -> None:
     async def test() -> None:
         with FakePrometheus() as prometheus:
             prometheus.set("p95", Reply(b"", hangs=True))
-            async with running(timeout=0.2) as supervisor:
+            async with running(timeout=0.5) as supervisor:
                 policy = latency(prometheus.address)
                 decision = await supervisor.until(policy, 0, answered)
-                assert f"no answer from {prometheus.address} within 0.2 s" in decision.reason
+                assert f"no answer from {prometheus.address} within 0.5 s" in decision.reason
 
                 prometheus.set("p95", 45000)
-                await supervisor.until(policy, 15, lambda decision: decision.replicas == 3)
+                now = 15
+
+                def answered_again() -> bool:
+                    nonlocal now
+                    decision = supervisor.decide(policy, now)
+                    # On a busy machine the timeout may strike once more.
+                    now += 15 if "no answer" in decision.reason and len(prometheus.asked) > now // 15 else 0
+                    return decision.replicas == 3
+
+                await eventually(answered_again)
 
     on_a_loop(test)
 

@@ -83,8 +83,8 @@ class Machines:
 
     def get(self, name: str) -> MachineType | None:
         """The machine type of exactly this name."""
-        start = self.text.find(f"\n{name},")
-        if start < 0 or not name:
+        start = self.text.find(f"\n{name},") if name and not {",", "\n"} & set(name) else -1
+        if start < 0:
             return None
         row = self.text[start + 1 : self.text.index("\n", start + 1)]
         return self._machine(dict(zip(COLUMNS, row.split(","), strict=True)))

@@ -15,6 +15,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,8 +32,8 @@ EXIT_CANNOT = 120
 def launcher(
     command: Sequence[str], *, mounts: Sequence[tuple[str, str, bool]] = (), root: str = "", data_limit: int = 0
 ) -> tuple[str, ...]:
-    """The command that enters and then runs `command`. `mounts`: (folder, path to see it at, read only); `root`: an
-    unused path for the copy of `/` where one is needed; `data_limit`: RLIMIT_DATA in bytes.
+    """The command that enters and then runs `command`. `mounts`: (folder, path to see it at, read only); `root`: a
+    folder of its own, for the copy where one is needed; `data_limit`: RLIMIT_DATA in bytes.
     """
     wanted = json.dumps({"mounts": list(mounts), "root": root, "data_limit": data_limit})
     return (sys.executable, "-I", "-S", str(Path(__file__).resolve()), wanted, *command)
@@ -43,11 +44,13 @@ def mount_namespaces_available() -> bool:
     """Whether this host lets a process without rights bind folders in a namespace of its own; found by doing it."""
     if not sys.platform.startswith("linux") or platform.machine() not in _PIVOT_ROOT:
         return False
-    trial = launcher(["/bin/sh", "-c", "exit 0"], mounts=[("/", "/bandari-trial/deep", True)], root="")
-    try:
-        return subprocess.run(trial, check=False, capture_output=True, timeout=10).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+    with tempfile.TemporaryDirectory() as folder:
+        seen = "/bandari-trial/folder"
+        trial = launcher(["/bin/sh", "-c", f"test -d {seen}"], mounts=[(folder, seen, True)], root=folder)
+        try:
+            return subprocess.run(trial, check=False, capture_output=True, timeout=10).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            return False
 
 
 def _call(name: str, *arguments: object) -> None:
@@ -79,72 +82,74 @@ def _unshare() -> None:
     _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
 
 
-def _copy_of(folder: str, copy: str) -> None:
+def _copy_of(folder: Path, copy: Path) -> None:
     """A tmpfs at `copy` in which every entry of `folder` is bound, links made anew."""
-    _mount("tmpfs", copy, "tmpfs")
-    for entry in os.scandir(folder):
-        place = os.path.join(copy, entry.name)  # noqa: PTH118 - pathlib would normalise
+    entries = sorted(folder.iterdir())
+    _mount("tmpfs", str(copy), "tmpfs")
+    for entry in entries:
+        place = copy / entry.name
         try:
             if entry.is_symlink():
-                Path(place).symlink_to(os.readlink(entry.path))
+                place.symlink_to(entry.readlink())
                 continue
-            if entry.is_dir():
-                Path(place).mkdir()
-            else:
-                Path(place).touch()
-            _bind(entry.path, place)
+            _make(place, folder=entry.is_dir())
+            _bind(str(entry), str(place))
         except OSError as error:
-            sys.stderr.write(f"enter: {entry.path} is not seen inside: {error}\n")
+            sys.stderr.write(f"enter: {entry} is not seen inside: {error}\n")
 
 
-def _make(path: str, root: str, *, folder: bool) -> None:
-    """Makes a place to bind on, in a copy of its nearest existing parent."""
-    target = Path(path)
-    if target.exists():
-        return
-    parent = next(p for p in target.parents if p.is_dir())
-    if str(parent) == "/":
-        # A tmpfs is the one place where a folder can be made for sure: /proc is always there to be covered for it.
-        _enter_root(root)
-    elif not _is_copy(str(parent)):
-        staging = "/proc/self/task" if not root else root
-        Path(root).mkdir(parents=True, exist_ok=True) if root else None
-        _copy_of(str(parent), staging)
-        _bind(staging, str(parent))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.mkdir() if folder else target.touch()
+def _make(place: Path, *, folder: bool) -> None:
+    if folder:
+        place.mkdir(exist_ok=True)
+    else:
+        place.touch()
 
 
-_copies: set[str] = set()
-
-
-def _is_copy(folder: str) -> bool:
-    return folder in _copies
-
-
-def _enter_root(root: str) -> None:
-    if _is_copy("/"):
-        return
-    staging = root or "/tmp"  # noqa: S108 - covered in this namespace only
-    if root:
-        Path(root).mkdir(parents=True, exist_ok=True)
-    held = os.open("/", os.O_PATH | os.O_DIRECTORY)
-    _copy_of("/", staging)
-    os.chdir(staging)
+def _pivot(copy: Path) -> None:
+    """Makes `copy` the root of this process."""
+    os.chdir(copy)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(_PIVOT_ROOT[platform.machine()], b".", b".") != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"pivot_root: {os.strerror(number)}")
     _call("umount2", b".", _MNT_DETACH)
-    os.close(held)
     os.chdir("/")
-    _copies.add("/")
 
 
-def _place(mounts: Sequence[Sequence[object]], root: str) -> None:
-    for source, path, read_only in mounts:
-        _make(str(path), root, folder=Path(str(source)).is_dir())
-        _bind(str(source), str(path), read_only=bool(read_only))
+def _parent(path: Path) -> Path:
+    """The nearest folder above that exists."""
+    return next(parent for parent in path.parents if parent.is_dir())
+
+
+def _cover(parent: Path, root: Path, copied: set[Path]) -> None:
+    """Puts a copy in the place of `parent`."""
+    root.mkdir(parents=True, exist_ok=True)
+    _copy_of(parent, root)
+    if parent == Path("/"):
+        _pivot(root)
+    else:
+        _bind(str(root), str(parent))
+        _call("umount2", os.fsencode(root), _MNT_DETACH)
+    copied.add(parent)
+
+
+def _place(mounts: Sequence[tuple[str, str, bool]], root: Path) -> None:
+    """Binds all, outer paths first. The sources are opened before, as a mount may cover the way to the next; but after
+    `/` is changed, as nothing can be bound from the old one.
+    """
+    copied: set[Path] = set()
+    if any(not Path(path).exists() and _parent(Path(path)) == Path("/") for _, path, _ in mounts):
+        _cover(Path("/"), root, copied)
+    opened = [(os.open(source, os.O_PATH), Path(source).is_dir(), Path(path), ro) for source, path, ro in mounts]
+    for handle, folder, path, read_only in sorted(opened, key=lambda item: len(item[2].parts)):
+        if not path.exists():
+            # Inside a copy of `/` only the copied level can be written to: deeper ones are bound.
+            if (parent := _parent(path)) not in copied:
+                _cover(parent, root, copied)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path, folder=folder)
+        _bind(f"/proc/self/fd/{handle}", str(path), read_only=read_only)
+        os.close(handle)
 
 
 def main(argv: list[str]) -> int:
@@ -154,7 +159,7 @@ def main(argv: list[str]) -> int:
     try:
         if wanted["mounts"]:
             _unshare()
-            _place(wanted["mounts"], wanted["root"])
+            _place(wanted["mounts"], Path(wanted["root"]))
             os.chdir(here if here.is_dir() else "/")
         if limit := wanted["data_limit"]:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -85,8 +85,12 @@ def sweep(supervisor: Supervisor) -> None:
 
 
 def revive_guard(supervisor: Supervisor) -> None:
-    """Starts a guard when ours was killed; it finds this supervisor by its pid file."""
-    if os.getppid() == 1 and alive(supervisor.folder / GUARD_PID_FILE) is None:
+    """Starts a guard when ours was killed; it finds this supervisor by its pid file. Without a guard from the start,
+    such as in a debugger, none is made.
+    """
+    if alive(supervisor.folder / GUARD_PID_FILE):
+        supervisor.guarded = True
+    elif supervisor.guarded:
         _log.warning("the guard is gone; starts another")
         words = [
             "-m",
@@ -96,4 +100,5 @@ def revive_guard(supervisor: Supervisor) -> None:
             "--cluster",
             supervisor.state.cluster,
         ]
-        subprocess.Popen([sys.executable, *words], stdin=subprocess.DEVNULL, start_new_session=True)
+        environ = {**os.environ, procfs.PART_MARK: "guard"}
+        subprocess.Popen([sys.executable, *words], env=environ, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -75,9 +75,7 @@ class Control:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _one(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
-    ) -> bool:
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> bool:
         try:
             line = await reader.readuntil(b"\n")
         except asyncio.LimitOverrunError:

@@ -69,6 +69,8 @@ class Supervisor:
         self.keys: tuple[str, ...] = ()
         self.revision = 0
         self.table: GatewayTable | None = None
+        self.guarded = False
+        """Whether there ever was a guard."""
         self._settling = False
         self._ended = asyncio.Event()
 
@@ -120,7 +122,7 @@ class Supervisor:
                 self.changed()
                 return {}
             case Op.STOP:
-                return await self._stop()
+                return self._stop()
 
     async def _apply(self, request: Request) -> Mapping[str, Any]:
         kind, _, name = request.address.partition(".")
@@ -175,13 +177,13 @@ class Supervisor:
         fault("delete.before-answer")
         return {}
 
-    async def _stop(self) -> Mapping[str, Any]:
+    def _stop(self) -> Mapping[str, Any]:
+        """Acknowledged at once: a new supervisor would go on with it."""
         if not self.state.stopping:
             self.state.stopping = True
             self.cluster.store.write()
             _log.info("stops: ends all processes")
         self.changed()
-        await self._ended.wait()
         return {}
 
     def _set(self, group: str) -> ReplicaSet:

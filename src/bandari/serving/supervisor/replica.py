@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -121,6 +122,8 @@ class Replica:
         builtins = {
             "PYTHON": sys.executable,
             "PORT": str(port),
+            "REPLICA": self.name,
+            "HOSTNAME": socket.gethostname(),
             "MODEL": str(self.model.get("file", "")),
             "MODEL_DIR": str(self.model.get("folder", "")),
         }

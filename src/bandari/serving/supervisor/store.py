@@ -47,11 +47,22 @@ class State:
     """All of the file. Changed in place, then written by `Store.write`."""
 
     cluster: str
-    version: int = 1
     resources: dict[str, Stored] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     """Replicas wanted by the autoscaler, by group."""
+    stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The shape of the file; the local driver reads `resources` of it when nobody may be asked."""
+
+    cluster: str
+    version: int = 1
+    resources: tuple[Stored, ...] = ()
+    records: tuple[Record, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
     stopping: bool = False
 
 
@@ -66,7 +77,7 @@ class Store:
 
     def _read(self, cluster: str) -> State:
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=State)
+            return _state(msgspec.json.decode(self.path.read_bytes(), type=_File))
         except FileNotFoundError:
             return State(cluster)
         except (msgspec.MsgspecError, UnicodeDecodeError, OSError) as error:
@@ -86,7 +97,7 @@ class Store:
         fresh = self.path.with_suffix(".tmp")
         fault("store.before-write")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(self.state))
+            file.write(msgspec.json.encode(_file(self.state)))
             file.flush()
             os.fsync(file.fileno())
         fault("store.before-rename")
@@ -112,3 +123,23 @@ class Store:
     def remove(self) -> None:
         """Deletes the file: the cluster is gone."""
         self.path.unlink(missing_ok=True)
+
+
+def _state(file: _File) -> State:
+    return State(
+        cluster=file.cluster,
+        resources={stored.address: stored for stored in file.resources},
+        records={record.name: record for record in file.records},
+        counts=file.counts,
+        stopping=file.stopping,
+    )
+
+
+def _file(state: State) -> _File:
+    return _File(
+        cluster=state.cluster,
+        resources=tuple(state.resources.values()),
+        records=tuple(state.records.values()),
+        counts=state.counts,
+        stopping=state.stopping,
+    )

@@ -44,8 +44,8 @@ CODES = (
     Code(
         "BND605",
         "an option names something that is not there",
-        "`--stand-in` takes the name of a built-in model, or GROUP=MODEL for one group; `--skip` takes a section of the "
-        "file: function, job, vectorStore, prometheus or tracing. Nothing was done.",
+        "`--stand-in` takes the name of a built-in model, or GROUP=MODEL for one group; `--skip` takes a section of "
+        "the file: function, job, vectorStore, prometheus or tracing. Nothing was done.",
         "bandari up --stand-in small --skip vectorstore",
         "bandari up --stand-in tiny --skip vectorStore",
     ),

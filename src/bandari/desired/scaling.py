@@ -32,7 +32,7 @@ class ResourceTarget:
 
 @dataclass(frozen=True, slots=True)
 class PrometheusTarget:
-    """KEDA's prometheus scaler: desired = ceil(query result / threshold); `activation` decides between 0 and 1 alone."""
+    """KEDA's prometheus scaler: desired = ceil(result / threshold); `activation` decides between 0 and 1 alone."""
 
     server: str
     query: str

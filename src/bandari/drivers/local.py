@@ -183,4 +183,10 @@ class LocalDriver:
 
 
 def _observed(stored: list[Mapping[str, Any]]) -> Mapping[Address, Observed]:
-    return {Address.parse("local", s["address"]): Observed(s["body"], s.get("outputs", {})) for s in stored}
+    """A model whose files somebody removed does not exist any more, whatever the record says."""
+    items = {Address.parse("local", s["address"]): Observed(s["body"], s.get("outputs", {})) for s in stored}
+    return {a: item for a, item in items.items() if a.kind != "model" or _is_there(item.outputs)}
+
+
+def _is_there(outputs: Mapping[str, Any]) -> bool:
+    return Path(str(outputs.get("file") or outputs.get("folder") or "/nowhere")).exists()

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bandari._version import __version__
 from bandari.desired.state import DesiredState, ProviderName
-from bandari.diagnostics import Diagnostic, Diagnostics, error
+from bandari.diagnostics import Diagnostics, error
 from bandari.errors import InvalidInput, StalePlan
 from bandari.pipeline.checking import Checked, Options, check
+from bandari.pipeline.models import Examined, examine
 from bandari.pipeline.surroundings import local_driver
 from bandari.planning.graph import Address, ResourceGraph
-from bandari.planning.plan import Observed, Plan
+from bandari.planning.plan import Action, Change, Observed, Plan
+from bandari.units import Memory
 
 if TYPE_CHECKING:
-    from bandari.analysis.resolve import ResolvedState
     from bandari.drivers.local import LocalDriver, Progress
     from bandari.planning.saved import SavedPlan
     from bandari.providers.table import Provider
@@ -52,11 +53,11 @@ def plan(
     from bandari.planning.plan import plan as compare
 
     findings = Diagnostics(checked.diagnostics)
-    if not offline:
-        findings.add(*_model_findings(checked.resolved, observed))
+    examined = Examined((), {}) if offline else examine(checked.resolved, observed)
+    findings.add(*examined.findings)
     if findings.errors:
         raise InvalidInput(tuple(findings))
-    made = compare(graph, observed, provider.consequence)
+    made = _refined(compare(graph, observed, provider.consequence), examined.downloads)
     return Planned(checked, graph, observed, made, findings, state.target.cluster, note, options)
 
 
@@ -87,18 +88,16 @@ def _observe(driver: LocalDriver, *, offline: bool) -> tuple[Mapping[Address, Ob
         return driver.recorded(), f"{failure}; compared with what was last applied"
 
 
-def _model_findings(resolved: ResolvedState, observed: Mapping[Address, Observed]) -> Iterator[Diagnostic]:
-    """Asks the hub about models that are not here yet: does something match, is it one file."""
-    from bandari.drivers.hub import examine
+def _refined(made: Plan, downloads: Mapping[str, Memory]) -> Plan:
+    """The plan with the sizes that the hub gave."""
+    return Plan(tuple(_sized(change, downloads) for change in made.changes))
 
-    for server in resolved.servers.values():
-        model = server.server.model
-        if model is None or not model.hf_repo_id or server.runtime is None:
-            continue
-        existing = observed.get(Address("local", "model", server.server.name))
-        if existing and existing.body.get("repo") == model.hf_repo_id:
-            continue
-        yield from examine(model, server.runtime.model_form, server.server.origin)
+
+def _sized(change: Change, downloads: Mapping[str, Memory]) -> Change:
+    size = downloads.get(change.address.name) if change.address.kind == "model" else None
+    if size is None or change.action is Action.NO_OP:
+        return change
+    return replace(change, consequence=f"{change.consequence}, {size.human()}")
 
 
 def save(planned: Planned) -> SavedPlan:

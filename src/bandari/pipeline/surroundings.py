@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,27 +62,23 @@ def secret_digests(state: DesiredState) -> Mapping[tuple[str, str], str]:
 
 
 def _digest_key() -> bytes:
+    """A random key of this user, made once: whoever comes first links it into place whole."""
     path = folders().state.parent / "digest-key"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as stream:
-        key = secrets.token_bytes(32)
-        stream.write(key)
-    return key
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, fresh = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(secrets.token_bytes(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        Path(fresh).unlink()
+    return path.read_bytes()
 
 
 def local_driver(cluster: str, progress: Progress | None = None) -> LocalDriver:
     """The driver of a cluster on this machine."""
     from bandari.drivers.local import LocalDriver
+    from bandari.pipeline.models import fetch
 
     places = folders()
-
-    def fetch(body: Mapping[str, Any], heard: Callable[[int, int], None]) -> Mapping[str, Any]:
-        from bandari.drivers.hub import fetch_model
-
-        return fetch_model(body, places.models, heard, store=os.environ.get("BANDARI_MODEL_STORE", ""))
-
-    return LocalDriver(cluster, places, fetch, progress)
+    return LocalDriver(cluster, places, lambda body, heard: fetch(body, places.models, heard), progress)

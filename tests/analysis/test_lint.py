@@ -12,7 +12,7 @@ from bandari.analysis.rules import RULES
 from bandari.catalog import machines
 from bandari.codes import advice
 from bandari.desired.pools import Capacity, CapacityType
-from bandari.desired.scaling import ExternalTrigger, ScalingPolicy
+from bandari.desired.scaling import ExternalTrigger, ResourceKind, ResourceTarget, ScalingPolicy, TargetType
 from bandari.desired.state import DesiredState, ProviderName, Tls
 from bandari.desired.workloads import EnvVar, LocalOptions, ModelServer, Monitoring, ValueSource, Volume, VolumeMount
 from bandari.diagnostics import Diagnostic, Severity
@@ -69,6 +69,10 @@ def with_variable(variable: EnvVar) -> DesiredState:
     return state(server(env=(variable,)))
 
 
+def with_trigger(trigger: ExternalTrigger) -> DesiredState:
+    return state(server(scaling=ScalingPolicy(Bounds(1, 3), external=(trigger,))))
+
+
 def public(**options: object) -> DesiredState:
     return replace(local_state(server(is_public=True), **options))
 
@@ -76,6 +80,7 @@ def public(**options: object) -> DesiredState:
 GPU_GROUP = server(image=VLLM, gpu=True)
 CUDA_GROUP = server(image="ghcr.io/ggml-org/llama.cpp:server-cuda-b6123", gpu=True)
 PASSING = server(readiness_probe=http_probe("/health?slots=1"), liveness_probe=http_probe("/props"))
+ON_MEMORY = ScalingPolicy(Bounds(1, 3), (ResourceTarget(ResourceKind.MEMORY, TargetType.UTILIZATION, 80.0),))
 POD = (VolumeMount("cache", "/cache"),)
 
 SPOKEN_OF: list[tuple[str, DesiredState]] = [
@@ -106,6 +111,7 @@ SPOKEN_OF: list[tuple[str, DesiredState]] = [
     ("BND410", state(server(command=("server", "--api-key=abcdefghij")))),
     ("BND410", state(server(local=LocalOptions(command=("server", NOTHING_SECRET))))),
     ("BND410", asking("http://user:password@prometheus:9090")),
+    ("BND410", with_trigger(ExternalTrigger("rabbitmq", {"host": "amqp://user:password@broker/"}))),
     ("BND411", public()),
     ("BND412", watching('="chat.default.svc.cluster.local"')),
     ("BND412", watching('="summary.default.svc.cluster.local"', namespace="prod")),
@@ -113,6 +119,7 @@ SPOKEN_OF: list[tuple[str, DesiredState]] = [
     ("BND414", state(server(scaling=scaled(2, 2, cpu=50.0)))),
     ("BND415", state(server(scaling=scaled(0, 3, cpu=50.0)))),
     ("BND416", state(*on_nodes(server(image=VLLM, gpu=True, scaling=scaled(cpu=50.0)), "g4dn.xlarge"))),
+    ("BND416", state(server(scaling=ON_MEMORY))),
     ("BND417", mixed(0, 0)),
     ("BND417", mixed(0, 2, public=True)),
     ("BND418", state(vector_store(replicas=2))),
@@ -157,6 +164,9 @@ LEFT_ALONE: list[tuple[str, DesiredState]] = [
      state(server(scaling=replace(scaled(0, 3, cpu=50.0), external=(ExternalTrigger("kafka", {}),))))),
     ("a mixed group with a base", mixed(1, 2, public=True)),
     ("a private mixed group that falls back on on-demand nodes", mixed(0, 2)),
+    ("memory of an unknown server", state(server(image="my/server:1.4", scaling=ON_MEMORY))),
+    ("a trigger that reads its credential elsewhere",
+     with_trigger(ExternalTrigger("rabbitmq", {"hostFromEnv": "RABBITMQ_HOST", "passwordFromEnv": "BROKER"}))),
     ("three replicas of the vector store", state(vector_store(replicas=3))),
     ("one replica of the vector store", state(vector_store())),
     ("nothing at all", state()),

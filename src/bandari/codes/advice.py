@@ -164,11 +164,11 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "BND416",
-        "a GPU group that scales on CPU use",
-        "The group computes on GPUs and its triggers watch the CPU. An engine keeps about one core busy for each "
-        "GPU, in feeding and polling it, whether it serves one request or fifty, so the group grows at the wrong "
-        "times or never. Scale on what users feel: queued or running requests, or the latency that Prometheus "
-        "sees.",
+        "a trigger that does not follow the load",
+        "The only triggers of the group measure something that hardly changes with its load. On a GPU an engine "
+        "keeps about one core busy for each GPU, whether it serves one request or fifty; and it takes the memory "
+        "of its model and cache at the start and keeps it. Such a group grows at the wrong times or never. Scale "
+        "on what users feel: queued or running requests, or the latency that Prometheus sees.",
         "gpu:\n  enabled: true\n" + _ON_CPU,
         "gpu:\n  enabled: true\nautoScaleTriggers:\n  - type: prometheus\n    metadata:\n"
         '      query: sum(vllm:num_requests_waiting{job="chat"})',

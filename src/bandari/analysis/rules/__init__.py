@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bandari.analysis.rules import (
+    blind_trigger,
     cannot_wake,
     cpu_build,
-    cpu_trigger,
     does_not_fit,
     gpu_missing,
     gpu_unused,
@@ -61,7 +61,7 @@ RULES: tuple[Rule, ...] = (
     Rule(no_prometheus.CODE, no_prometheus.check),
     Rule(never_scales.CODE, never_scales.check),
     Rule(cannot_wake.CODE, cannot_wake.check),
-    Rule(cpu_trigger.CODE, cpu_trigger.check),
+    Rule(blind_trigger.CODE, blind_trigger.check),
     # What one loss takes away.
     Rule(no_base.CODE, no_base.check),
     Rule(two_replicas.CODE, two_replicas.check),

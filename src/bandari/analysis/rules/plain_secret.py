@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from bandari.analysis.subject import Subject
+from bandari.analysis.subject import Subject, external_at, query_at
 from bandari.desired.secrets import is_secret_name, is_secret_value
 from bandari.desired.workloads import EnvVar, ModelServer
 from bandari.diagnostics import Diagnostic, Span, warning
@@ -16,12 +16,12 @@ WHY = "whoever can read the file, its history or the pod's description can use t
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """Variables, the command and the addresses of triggers."""
+    """Variables, the command and the triggers."""
     for server in subject.state.servers():
         yield from _environment(server)
         yield from _command(server, "runtime", server.command)
         yield from _command(server, "local", server.local.command)
-        yield from _addresses(server)
+        yield from _triggers(server)
 
 
 def _environment(server: ModelServer) -> Iterator[Diagnostic]:
@@ -56,13 +56,20 @@ def _command(server: ModelServer, section: str, command: Sequence[str]) -> Itera
             )
 
 
-def _addresses(server: ModelServer) -> Iterator[Diagnostic]:
-    if any(is_secret_value(query.server) for query in server.scaling.queries):
-        yield _finding(
-            server.origin.at("autoScaleTriggers"),
-            f"the Prometheus address of group {server.name!r}",
-            "take the user and password out of the address",
-        )
+def _triggers(server: ModelServer) -> Iterator[Diagnostic]:
+    fix = "take it out, and let KEDA read it from a secret by a TriggerAuthentication"
+    for index, query in enumerate(server.scaling.queries):
+        if is_secret_value(query.server) or _any_secret({**query.headers, **query.query_parameters}):
+            where = query_at(server.origin, index, "serverAddress")
+            yield _finding(where, f"a prometheus trigger of group {server.name!r}", fix)
+    for trigger in server.scaling.external:
+        if _any_secret(trigger.metadata):
+            where = external_at(server.origin, trigger)
+            yield _finding(where, f"a {trigger.type} trigger of group {server.name!r}", fix)
+
+
+def _any_secret(pairs: Mapping[str, str]) -> bool:
+    return any(_holds(EnvVar(name, value)) for name, value in pairs.items())
 
 
 def _finding(span: Span, what: str, fix: str) -> Diagnostic:

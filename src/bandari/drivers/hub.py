@@ -119,16 +119,17 @@ def _from_hub(body: ModelBody, folder: Path, progress: Progress, environ: Mappin
         if store and (kept := store.complete(body.files)):
             _take_over(store, place, kept, store.remembered())
             return _placed(body, place, kept, note=f"taken from the store {shared}")
+        hub = _Hub(environ)
         try:
-            whole = _Hub(environ).listing(body.repo)
-        except Unreachable as error:
+            whole = hub.listing(body.repo)
+        except Retryable as error:
             kept = place.complete(body.files)
             if not kept:
                 raise
             return _placed(body, place, kept, note=f"{error}; revision {kept.revision[:12]} on this machine is used")
         wanted = _wanted(body, whole)
         _chosen(body, wanted, place.path)  # before gigabytes are fetched
-        _fetch(_Hub(environ), place, wanted, progress)
+        _fetch(hub, place, wanted, progress)
         place.remember(whole)
         if store:
             with store.lock():
@@ -231,11 +232,9 @@ class _Hub:
         url = library.hf_hub_url(listing.repo, file.name, revision=listing.revision, endpoint=self.endpoint)
         headers = library.utils.build_hf_headers(token=self.token, library_name="bandari")
         headers["Accept-Encoding"] = "identity"  # sizes and ranges are of the file, not of its compressed form
-        with self._explained(listing.repo), _Growing.open(part, file, report) as growing:
+        with _Growing.open(part, file, report) as growing, self._explained(listing.repo):
             if growing.size < file.size:
-                library.file_download.http_get(
-                    url, growing, resume_size=growing.size, headers=headers, expected_size=file.size
-                )
+                library.file_download.http_get(url, growing, resume_size=growing.size, headers=headers)
         if growing.size != file.size or (file.digest and growing.digest() != file.digest):
             part.unlink()
             raise Retryable(
@@ -282,8 +281,9 @@ class _Hub:
         return Terminal(f"cannot download {repo!r}: {self.endpoint} answers {status}", fix="check `model.hfRepoId`")
 
     def _lost(self, repo: str, error: BaseException) -> DriverError:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return Terminal(f"cannot download {repo!r}: the disk is full", fix="free space; the download is resumed")
+        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+            reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
+            return Terminal(f"cannot download {repo!r}: {reason}", fix="see to the disk; the download is resumed")
         return Unreachable(
             f"cannot reach the hub for {repo!r} at {self.endpoint}: {_cause(error)}",
             fix="check the network and HF_ENDPOINT; what is fetched already is kept",
@@ -296,6 +296,7 @@ def _library() -> Any:
     library = importlib.import_module("huggingface_hub")
     for part in ("errors", "utils", "file_download"):
         importlib.import_module(f"huggingface_hub.{part}")
+    library.utils.logging.set_verbosity_error()  # what matters comes back as an error of ours
     return library
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bandari.testing.user import User
+
 settings.register_profile(
     "bandari",
     deadline=None,
@@ -41,3 +43,16 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def examples() -> Path:
     return Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Iterator[User]:
+    """A new user on a machine; whatever clusters they leave running are taken down, and nothing may be left."""
+    home, folder = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    folder.mkdir()
+    someone = User(home, folder)
+    yield someone
+    for state in (home / "state" / "bandari" / "clusters").glob("*/state.json"):
+        someone.bandari("down", "--cluster", state.parent.name, "--yes")
+    assert someone.marked() == []

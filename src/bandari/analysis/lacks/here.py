@@ -64,7 +64,7 @@ class Here:
         fix = f"{fix}, or serve a tiny model in its place: {STAND_IN}" if stand_in else fix
         return NotServed(warning(code, span, message, why=why, fix=fix), server.name, stand_in=stand_in)
 
-
-def note(server: ModelServer, code: str, span: Span, message: str, *, why: str, fix: str) -> NotServed:
-    """A finding about a group that is served all the same."""
-    return NotServed(warning(code, span, message, why=why, fix=fix), server.name, blocking=False)
+    def note(self, server: ModelServer, code: str, span: Span, message: str, *, why: str, fix: str) -> NotServed:
+        """A finding about a group that is served all the same; a stand-in does without what it is about."""
+        finding = warning(code, span, message, why=why, fix=fix)
+        return NotServed(finding, server.name, stand_in=self.can_stand_in(), blocking=False)

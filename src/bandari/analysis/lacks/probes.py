@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bandari.analysis.lacks.here import Here, NotServed, note
+from bandari.analysis.lacks.here import Here, NotServed
 from bandari.desired.workloads import ModelServer
 
 CODE = "BND513"
 
 
-def check(server: ModelServer, _here: Here) -> Iterator[NotServed]:
+def check(server: ModelServer, here: Here) -> Iterator[NotServed]:
     """The probes httpGet, tcpSocket and exec are asked as they are."""
     for key, probe in (("readinessProbe", server.readiness_probe), ("livenessProbe", server.liveness_probe)):
         if probe and probe.grpc:
-            yield note(
+            yield here.note(
                 server,
                 CODE,
                 server.origin.at("runtime", key, "grpc"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bandari.analysis.lacks.here import Here, NotServed, note
+from bandari.analysis.lacks.here import Here, NotServed
 from bandari.analysis.subject import MODEL_VOLUME
 from bandari.desired.workloads import ModelServer, Volume, VolumeMount
 
@@ -19,7 +19,7 @@ def check(server: ModelServer, here: Here) -> Iterator[NotServed]:
     for index, mount in enumerate(server.volume_mounts):
         yield from _mount(server, index, mount, volumes.get(mount.name), here)
     if server.volume_mounts and not here.host.mount_namespaces:
-        yield _unbound(server)
+        yield _unbound(server, here)
 
 
 def _mount(
@@ -39,10 +39,10 @@ def _mount(
     )
 
 
-def _unbound(server: ModelServer) -> NotServed:
+def _unbound(server: ModelServer, here: Here) -> NotServed:
     first = server.volume_mounts[0]
     variables = ", ".join(sorted({_variable(mount.name) for mount in server.volume_mounts}))
-    return note(
+    return here.note(
         server,
         UNBOUND,
         server.origin.at("runtime", "volumeMounts", 0, "mountPath"),

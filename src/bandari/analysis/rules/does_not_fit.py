@@ -9,7 +9,7 @@ from bandari.analysis.subject import Subject
 from bandari.catalog.machines import MachineType
 from bandari.desired.pools import NodePool, ResourceList
 from bandari.desired.workloads import ModelServer, VectorStore
-from bandari.diagnostics import Diagnostic, Severity
+from bandari.diagnostics import Diagnostic, Related, Severity
 
 CODE = "BND404"
 
@@ -46,6 +46,7 @@ def _findings(item: ModelServer | VectorStore, pool: NodePool, machines: Sequenc
             f"cannot place a replica of {item.name!r} on its nodes: {excess.asked} is more than they have",
             why=f"{' or '.join(pool.instance_types)} has {excess.there}",
             help=f"ask for less in resourceRequest.{excess.field}, or use a larger machine type",
+            related=(Related(pool.origin.at("nodeType"), "its nodes"),),
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bandari.analysis.subject import Subject, query_at
 from bandari.desired.workloads import ModelServer
-from bandari.diagnostics import Diagnostic, warning
+from bandari.diagnostics import Diagnostic, Related, warning
 
 CODE = "BND412"
 _SERVICE = re.compile(r'destination_service\s*=\s*"(?P<group>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc[.a-z]*"')
@@ -20,11 +20,13 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             watched = [(found["group"], found["namespace"]) for found in _SERVICE.finditer(target.query)]
             own = (server.name, subject.state.target.namespace)
             if watched and own not in watched:
-                yield _finding(server, index, watched[0], own)
+                yield _finding(subject, server, index, watched[0])
 
 
-def _finding(server: ModelServer, index: int, watched: tuple[str, str], own: tuple[str, str]) -> Diagnostic:
+def _finding(subject: Subject, server: ModelServer, index: int, watched: tuple[str, str]) -> Diagnostic:
     group, namespace = watched
+    own = (server.name, subject.state.target.namespace)
+    meant = [other for other in subject.state.servers() if other.name == group != server.name]
     other = f"group {group!r}" if group != own[0] else f"namespace {namespace!r}"
     return warning(
         CODE,
@@ -32,4 +34,5 @@ def _finding(server: ModelServer, index: int, watched: tuple[str, str], own: tup
         f"cannot scale {server.name!r} on its own load: its trigger watches {other}",
         why=f"the load of {server.name} changes nothing, and that of {group}.{namespace} starts and ends its replicas",
         fix=f'write destination_service="{own[0]}.{own[1]}.svc.cluster.local"',
+        related=[Related(other.origin.at("name"), f"group {group!r} stands here") for other in meant],
     )

@@ -287,6 +287,8 @@ class GatewayTable:
     groups: tuple[GroupTable, ...]
     keys: tuple[str, ...] = ()
     """Hashes of the API keys that open the public listener."""
+    revision: int = 0
+    """Grows by one with each table; `GatewayLoad.revision` echoes it."""
     type: str = "table"
 
 
@@ -303,6 +305,8 @@ class GroupLoad:
 @dataclass(frozen=True, slots=True)
 class GatewayLoad:
     groups: Mapping[str, GroupLoad]
+    revision: int = 0
+    """Of the last table that was taken in: tells the supervisor that the load knows of a draining replica."""
     type: str = "load"
 
 

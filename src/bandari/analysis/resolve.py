@@ -116,6 +116,7 @@ def _server(server: ModelServer, host: Host, runtime: ServingRuntime | None, bui
         has_model=server.model is not None,
         gpus=_gpus(server, host),
         cpu=server.requests.cpu.cores if server.requests.cpu else DEFAULT_CPU,
+        repo=server.model.hf_repo_id if server.model else "",
     )
     return ResolvedServer(
         server,

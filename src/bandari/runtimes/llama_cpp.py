@@ -20,6 +20,7 @@ AUTO_SLOTS = 4
 """What llama-server takes when a command names no `--parallel`: four slots that share the context."""
 SLOTS, CONTEXT = 4, 8192
 """Our default: the context is a pool that the slots share, so that one request may have all of it."""
+REPLACED = frozenset({"--host", "--port", "--model"})
 HUB_FLAGS = frozenset({"--hf-repo", "--hf-file", "--hf-token", "--model-url"})
 DEFAULTS = ("--cont-batching", "--batch-size", "512", "--ubatch-size", "512", "--n-predict", "-1", "--metrics")
 """The original's own defaults, without `--flash-attn` (a switch until 2025, since then it wants a value and is
@@ -78,16 +79,19 @@ class LlamaCpp:
 
     def serve(self, request: ServeRequest) -> ServeCommand:
         """For a container: the image's own entry point, the model under /data, port 8000 on all interfaces."""
-        program, _ = split(request.command)
-        given = read(split(request.command)[1])
-        args = _args(request, given, pool=ONE_POOL["llama-server"])
-        return _command((program,) if program else (), args, request, given, host="0.0.0.0", port=str(request.port))
+        program, args = split(request.command)
+        given = read(args)
+        kept = _kept(given, request) if request.command else _defaults(request, ONE_POOL["llama-server"])
+        command = (*kept, *_model(given, request), "--host", "0.0.0.0", "--port", str(request.port))
+        return _command((program,) if program else (), command, request)
 
     def local(self, request: ServeRequest, engine: str) -> ServeCommand:
         """For this machine: port $(PORT) on loopback, /data is $(MODEL_DIR), threads by the cpu request."""
         given = tuple(_here(item) for item in read(split(request.command)[1]))
-        args = (*_args(request, given, pool=ONE_POOL[engine]), *_local_extras(request, given))
-        return _command(START[engine], args, request, given, host="127.0.0.1", port="$(PORT)")
+        kept = _kept(given, request) if request.command else _defaults(request, ONE_POOL[engine])
+        extras = _local_extras(kept, request)
+        command = (*kept, *extras, *_model(given, request), "--host", "127.0.0.1", "--port", "$(PORT)")
+        return _command(START[engine], command, request)
 
     def problems(self, request: ServeRequest, engine: str) -> tuple[FlagProblem, ...]:
         """What stands in the command that `engine` cannot take; an installed llama-server judges its flags itself."""
@@ -110,51 +114,48 @@ def split(command: Sequence[str]) -> tuple[str, tuple[str, ...]]:
 # --- building -------------------------------------------------------------------------------------------------------
 
 
-def _command(
-    program: tuple[str, ...],
-    args: tuple[str, ...],
-    request: ServeRequest,
-    given: Sequence[Given],
-    *,
-    host: str,
-    port: str,
-) -> ServeCommand:
+def _command(program: tuple[str, ...], args: tuple[str, ...], request: ServeRequest) -> ServeCommand:
     return ServeCommand(
         program=program,
-        args=(*args, "--host", host, "--port", port),
-        slots=_slots(given) if request.command else SLOTS,
+        args=args,
+        slots=_slots(read(args)),
         readiness=probes.readiness("/health", request.port),
         liveness=probes.liveness("/health", request.port),
     )
 
 
-def _args(request: ServeRequest, given: Sequence[Given], *, pool: tuple[str, ...]) -> tuple[str, ...]:
-    if not request.command:
-        offload = ("--n-gpu-layers", "999") if request.gpus else ()
-        args = ("--parallel", str(SLOTS), *pool, *DEFAULTS, *EMBEDDINGS, *offload)
-        return (*args, *_named(request), *_own_model(request))
-    named = _last_model(given)
-    from_hub = request.has_model and bool(_names(given) & {"--hf-repo", "--hf-file"})
-    dropped = {"--host", "--port", "--model"} | (HUB_FLAGS if from_hub else set())
-    kept = tuple(token for item in given if _name(item) not in dropped for token in item.tokens)
-    if named and not from_hub:
-        return (*kept, "--model", named)
-    return kept if _names(given) & {"--model-url", "--hf-repo"} and not from_hub else (*kept, *_own_model(request))
+def _defaults(request: ServeRequest, pool: tuple[str, ...]) -> tuple[str, ...]:
+    offload = ("--n-gpu-layers", "999") if request.gpus else ()
+    return ("--parallel", str(SLOTS), *pool, *DEFAULTS, *EMBEDDINGS, *offload, "--alias", request.served_name)
 
 
-def _named(request: ServeRequest) -> tuple[str, ...]:
-    return ("--alias", request.served_name)
+def _kept(given: Sequence[Given], request: ServeRequest) -> tuple[str, ...]:
+    """The user's flags but for what is put in their place."""
+    dropped = REPLACED | (HUB_FLAGS if _is_from_hub(given, request) else frozenset())
+    return tuple(token for item in given if _name(item) not in dropped for token in item.tokens)
 
 
-def _own_model(request: ServeRequest) -> tuple[str, ...]:
-    return ("--model", "$(MODEL)") if request.has_model else ()
+def _is_from_hub(given: Sequence[Given], request: ServeRequest) -> bool:
+    """Whether the command names the repository that the group's model comes from, so that it is here already."""
+    return request.has_model and bool(_names(given) & {"--hf-repo", "--hf-file"})
 
 
-def _local_extras(request: ServeRequest, given: Sequence[Given]) -> tuple[str, ...]:
+def _model(given: Sequence[Given], request: ServeRequest) -> tuple[str, ...]:
+    """The model that the command names, the last one as llama-server has it, else the group's own."""
+    named = [item.values[0] for item in given if _name(item) == "--model" and item.values]
+    if named and not _is_from_hub(given, request):
+        return ("--model", named[-1])
+    fetches = _names(given) & {"--hf-repo", "--model-url", "--docker-repo"} and not _is_from_hub(given, request)
+    return ("--model", "$(MODEL)") if request.has_model and not fetches else ()
+
+
+def _local_extras(kept: Sequence[str], request: ServeRequest) -> Iterator[str]:
     """Without them a replica takes all cores, and answers under the path of its file."""
-    names = _names(given)
-    threads = () if "--threads" in names else ("--threads", str(max(1, int(request.cpu))))
-    return threads if not request.command or "--alias" in names else (*threads, *_named(request))
+    names = _names(read(kept))
+    if "--threads" not in names:
+        yield from ("--threads", str(max(1, int(request.cpu))))
+    if "--alias" not in names:
+        yield from ("--alias", request.served_name)
 
 
 def _here(item: Given) -> Given:
@@ -172,10 +173,6 @@ def _slots(given: Sequence[Given]) -> int:
     said = [item.values[0] for item in given if _name(item) == "--parallel" and item.values]
     count = int(said[-1]) if said and said[-1].removeprefix("-").isdecimal() else AUTO_SLOTS
     return count if count > 0 else AUTO_SLOTS
-
-
-def _last_model(given: Sequence[Given]) -> str:
-    return next((item.values[0] for item in reversed(given) if _name(item) == "--model" and item.values), "")
 
 
 def _name(item: Given) -> str:

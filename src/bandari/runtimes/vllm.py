@@ -14,7 +14,6 @@ MODULE = ("python3", "-m", "vllm.entrypoints.openai.api_server")
 MODEL_FOLDER = "/data"
 SLOTS = 8
 """What one replica is counted with; vLLM batches as much as its cache holds (`--max-num-seqs` 256)."""
-INSTALL = "install vllm and put it on PATH, or serve the group with --stand-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +45,49 @@ class Vllm:
         return _command(program or MODULE, args, request, host="0.0.0.0", port=str(request.port))
 
     def local(self, request: ServeRequest, engine: str) -> ServeCommand:
-        """For this machine: `vllm serve`, port $(PORT) on loopback, /data is $(MODEL_DIR)."""
+        """For this machine: `vllm serve` on loopback; /data and the group's own repository are $(MODEL_DIR)."""
         _, args = split(request.command)
-        here = tuple(_path(token) for token in args)
+        here = tuple(_here(token) for token in args)
+        model, _ = model_of(here)
+        if model and model == request.repo:
+            here = with_model(here, "$(MODEL_DIR)")
         return _command((engine, "serve"), here, request, host="127.0.0.1", port="$(PORT)")
 
     def problems(self, request: ServeRequest, engine: str) -> tuple[FlagProblem, ...]:
-        """Only the program can be wrong: vLLM judges its flags itself when it starts."""
+        """The program, or another model than the group's; vLLM judges its flags itself when it starts."""
         return tuple(_problems(request, engine))
 
 
 def split(command: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A command as program (`vllm serve`, `python3 -m vllm...`) and arguments."""
-    words = list(command)
-    for length in range(min(len(words), 4)):
-        if words[length].startswith("-") and words[length] != "-m":
-            return tuple(words[:length]), tuple(words[length:])
-        if words[length] == "serve" or words[length].startswith("vllm.entrypoints"):
-            return tuple(words[: length + 1]), tuple(words[length + 1 :])
-    return tuple(words), ()
+    """A command as program (`vllm serve`, `python3 -m vllm...`) and arguments; no program where a flag comes first."""
+    for index, word in enumerate(command[:4]):
+        if word == "serve" or word.startswith("vllm.entrypoints"):
+            return tuple(command[: index + 1]), tuple(command[index + 1 :])
+    if command and not command[0].startswith("-"):
+        return tuple(command[:1]), tuple(command[1:])
+    return (), tuple(command)
 
 
 def _command(
     program: tuple[str, ...], args: tuple[str, ...], request: ServeRequest, *, host: str, port: str
 ) -> ServeCommand:
-    kept = without(args, frozenset({"--host", "--port"}))
+    named, rest = model_of(without(args, frozenset({"--host", "--port"})))
+    model = named or ("$(MODEL_DIR)" if request.has_model else "")
+    first, last = _place(model, program)
     return ServeCommand(
         program=program,
-        args=(*kept, *_derived(kept, request), "--host", host, "--port", port),
-        slots=_slots(kept),
+        args=(*first, *rest, *_derived(rest, request), *last, "--host", host, "--port", port),
+        slots=_slots(rest),
         readiness=probes.readiness("/health", request.port),
         liveness=probes.liveness("/health", request.port),
     )
+
+
+def _place(model: str, program: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`vllm serve` wants the model as its first word and warns of, or refuses, --model; the module knows --model."""
+    if not model:
+        return (), ()
+    return ((model,), ()) if program[-1] == "serve" else ((), ("--model", model))
 
 
 def _derived(args: Sequence[str], request: ServeRequest) -> Iterator[str]:
@@ -85,22 +95,38 @@ def _derived(args: Sequence[str], request: ServeRequest) -> Iterator[str]:
         yield from ("--served-model-name", request.served_name)
     if request.gpus > 1 and not flags(args) & {"--tensor-parallel-size", "-tp"}:
         yield from ("--tensor-parallel-size", str(request.gpus))
-    if request.has_model and not _names_model(args):
-        yield from ("--model", "$(MODEL_DIR)")
 
 
-def _names_model(args: Sequence[str]) -> bool:
-    """By flag, or as the first word of `vllm serve MODEL`."""
-    return "--model" in flags(args) or bool(args and not args[0].startswith("-"))
+def model_of(args: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The model that the arguments name (as first word, or the last --model; empty: none), and the other arguments."""
+    first = args[0] if args and not args[0].startswith("-") else ""
+    rest = tuple(args[1:]) if first else tuple(args)
+    return _value(rest, "--model") or first, without(rest, frozenset({"--model"}))
+
+
+def with_model(args: Sequence[str], model: str) -> tuple[str, ...]:
+    """The arguments with this model in place of the one they name."""
+    return (*model_of(args)[1], "--model", model)
+
+
+def _value(args: Sequence[str], flag: str) -> str:
+    """The last value of a flag; empty where it has none."""
+    found = ""
+    for index, token in enumerate(args):
+        name, equals, attached = token.partition("=")
+        if token.startswith("-") and normal(name) == flag:
+            found = attached if equals else "".join(_following(args, index))
+    return found
+
+
+def _following(args: Sequence[str], index: int) -> tuple[str, ...]:
+    """The value after the flag at `index`: the next token, unless that is a flag."""
+    return tuple(token for token in args[index + 1 : index + 2] if not token.startswith("-"))
 
 
 def _slots(args: Sequence[str]) -> int:
-    for index, token in enumerate(args):
-        name, equals, value = token.partition("=")
-        if normal(name) == "--max-num-seqs":
-            number = value if equals else "".join(args[index + 1 : index + 2])
-            return int(number) if number.isdecimal() and int(number) else SLOTS
-    return SLOTS
+    said = _value(args, "--max-num-seqs")
+    return int(said) if said.isdecimal() and int(said) else SLOTS
 
 
 def normal(name: str) -> str:
@@ -119,17 +145,20 @@ def without(args: Sequence[str], names: frozenset[str]) -> tuple[str, ...]:
     index = 0
     while index < len(args):
         name, equals, _ = args[index].partition("=")
-        if normal(name) in names:
-            index += 1 if equals else 2
+        if args[index].startswith("-") and normal(name) in names:
+            index += 0 if equals else len(_following(args, index))
         else:
             kept.append(args[index])
-            index += 1
+        index += 1
     return tuple(kept)
 
 
-def _path(token: str) -> str:
+def _here(token: str) -> str:
+    """A path under a container's /data is under the model's folder here, also behind `--flag=`."""
     name, equals, value = token.partition("=")
-    return f"{name}={_folder(value)}" if equals and name.startswith("-") else _folder(token)
+    if equals and name.startswith("-"):
+        return f"{name}={_folder(value)}"
+    return _folder(token)
 
 
 def _folder(value: str) -> str:
@@ -140,12 +169,21 @@ def _folder(value: str) -> str:
 
 def _problems(request: ServeRequest, engine: str) -> Iterator[FlagProblem]:
     program, args = split(request.command)
-    if program and posixpath.basename(program[0]) not in ("vllm", "python3", "python"):
+    if program and "vllm" not in program[-1] and posixpath.basename(program[0]) != "vllm":
         yield FlagProblem(
             0,
-            f"cannot run program {program[0]!r} here: {engine} stands for vLLM's server and takes its flags only",
+            f"cannot run {' '.join(program)!r} here: {engine} stands for vLLM's server and takes its flags only",
             "start the command with `vllm serve`, or say what runs here in `local: {command}`",
         )
-    elif program and "vllm" not in " ".join(program):
-        yield FlagProblem(0, f"cannot read command {' '.join(program)!r}: it does not start vLLM", INSTALL)
-    del args
+        return
+    model, _ = model_of(args)
+    if request.repo and _is_repository(model) and model != request.repo:
+        yield FlagProblem(
+            next(index for index, token in enumerate(request.command) if token.endswith(model)),
+            f"cannot serve {model!r}: the group's model is {request.repo!r}",
+            "name one repository only, in `model.hfRepoId`",
+        )
+
+
+def _is_repository(model: str) -> bool:
+    return model.count("/") == 1 and not model.startswith(("/", ".", "$"))

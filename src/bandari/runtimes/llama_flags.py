@@ -239,7 +239,7 @@ TOGGLES = ("on", "off", "auto", "1", "0", "true", "false", "enabled", "disabled"
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 CHOICES = {
     "flash": TOGGLES,
-    "toggle": TOGGLES,
+    "toggle": tuple(value for value in TOGGLES if value != "auto"),
     "think": ("on", "off", "auto"),
     "rope": ("none", "linear", "yarn"),
     "type": CACHE_TYPES,

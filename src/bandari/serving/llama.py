@@ -83,7 +83,7 @@ def start(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     params = xllamacpp.CommonParams()
     keep_small(params)
     for item in given:
-        _apply(params, item, xllamacpp)
+        apply(params, item, xllamacpp)
     complete(params, given, xllamacpp)
     check_model(params.model.path)
     try:
@@ -178,7 +178,8 @@ def _switched(flag: Flag, value: str) -> Flag | None:
     return opposite if value.lower() in ("0", "false", "off", "disabled") else None
 
 
-def _apply(params: Any, item: Given, engine: Any) -> None:
+def apply(params: Any, item: Given, engine: Any) -> None:
+    """Sets the field of one flag; BadStart where it has none or the value is wrong."""
     flag = item.flag
     if flag is None:
         raise BadStart(f"cannot read flag {item.name!r}: llama-server has none of this name")
@@ -189,6 +190,8 @@ def _apply(params: Any, item: Given, engine: Any) -> None:
         return
     if flag.arity is Arity.ONE and not item.values:
         raise BadStart(f"cannot read flag {item.name!r}: its value is missing")
+    if flag.arity is Arity.NONE and item.values:
+        raise BadStart(f"cannot read flag {item.name!r}: it takes no value")
     try:
         value = READERS[flag.kind](item.values[0] if item.values else "", engine)
     except (ValueError, KeyError, OSError) as error:

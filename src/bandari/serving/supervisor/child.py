@@ -190,13 +190,13 @@ class Child:
         loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
-        detail = _how_it_ended(self._popen)
+        told, detail = _how_it_ended(self._popen)
         self._popen = None
         # What it leaves behind ends with it, as in a container.
         ending.kill_marked(self.cluster.folder, self.name, self.record.spawn)
         self.root = None
         fault("exit.before-forget")
-        if self.state not in {State.DRAINING, State.STOPPING} and (line := last_line(self.log, self._log_offset)):
+        if told and (line := last_line(self.log, self._log_offset)):
             detail = f"{detail}; its last log line: {line}"
         self.feed(EventKind.EXITED, detail)
 
@@ -205,11 +205,16 @@ class Child:
         return self.state in ALIVE and self.root is not None
 
 
-def _how_it_ended(popen: subprocess.Popen[bytes] | None) -> str:
+def _how_it_ended(popen: subprocess.Popen[bytes] | None) -> tuple[bool, str]:
+    """Whether its last words tell why it ended, and how it did in words."""
     if popen is None:
-        return "how is not known, as it was adopted"
+        return True, "how is not known, as it was adopted"
     status = popen.wait()
-    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    if status >= 0:
+        return True, f"exit status {status}"
+    number = -status
+    name = signal.Signals(number).name if number in {s.value for s in signal.Signals} else f"signal {number}"
+    return number not in {signal.SIGKILL, signal.SIGTERM}, f"killed by {name}"
 
 
 _EFFECTS: Mapping[Effect, Callable[[Child], None]] = {

@@ -112,6 +112,7 @@ async def _exec(handler: Exec, target: Target) -> str:
         if running.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)
+            await running.communicate()
     if running.returncode == 0:
         return ""
     text = output.decode(errors="replace").strip()[:_MAX_OUTPUT]

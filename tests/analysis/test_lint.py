@@ -133,6 +133,8 @@ LEFT_ALONE: list[tuple[str, DesiredState]] = [
      state(pool("chat", instance_types=("t3a.small", "c5.xlarge")), server(pool="chat", requests=requests("3")))),
     ("a request on nodes of an unknown size",
      state(pool("chat", "huge"), server(pool="chat", requests=requests("900")), provider=ProviderName.KUBERNETES)),
+    ("a request on this machine, which has no nodes",
+     replace(state(*on_nodes(server(requests=requests("900")), "c5.xlarge")), target=local_state().target)),
     ("a digest", state(server(image="my/server:latest@sha256:" + "0" * 64))),
     ("a version", state(server(image="registry.example.com:5000/my/server:1.4"))),
     ("an image on this machine, which pulls none", local_state(server(image="ghcr.io/ggml-org/llama.cpp:server"))),

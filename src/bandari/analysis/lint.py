@@ -1,4 +1,4 @@
-"""Advice on a valid file: runs the ordered table of rules over a desired state. Pure; says what holds on any target.
+"""Advice on a valid file: runs the ordered table of rules over a desired state. Pure.
 
 What this machine lacks is another question, answered by `served`.
 """
@@ -19,4 +19,5 @@ def lint(state: DesiredState, machines: Machines, runtimes: Sequence[ServingRunt
     """Every finding of every rule; an error only for what can never work."""
     subject = Subject(state, machines, runtimes)
     for rule in RULES:
-        yield from rule.check(subject)
+        if state.target.provider in rule.targets:
+            yield from rule.check(subject)

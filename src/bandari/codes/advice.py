@@ -187,9 +187,10 @@ CODES: tuple[Code, ...] = (
     Code(
         "BND418",
         "a vector store of two replicas",
-        "Qdrant's replicas agree on collections by consensus, which needs more than half of them. Of two, more "
-        "than half is both: the loss of either one stops changes to the cluster, so two are as fragile as one and "
-        "cost twice as much. Use three to survive the loss of one, or one where a pause is acceptable.",
+        "Qdrant's replicas agree on collections and shards by consensus, which needs more than half of them. Of "
+        "two, more than half is both: when either is lost, searches in replicated collections go on, but no "
+        "collection can be made, changed or moved and no lost shard restored. Use three to survive the loss of "
+        "one, or one where a pause is acceptable.",
         "vectorStore:\n  nodeType: t3a.small\n  replicas: 2",
         "vectorStore:\n  nodeType: t3a.small\n  replicas: 3",
     ),

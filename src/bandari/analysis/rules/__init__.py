@@ -30,37 +30,44 @@ from bandari.analysis.rules import (
     without_gpu,
 )
 from bandari.analysis.subject import Subject
+from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic
+
+ANYWHERE = frozenset(ProviderName)
+HERE = frozenset({ProviderName.LOCAL})
+CLUSTERS = ANYWHERE - HERE
+CLOUDS = frozenset({ProviderName.AWS, ProviderName.GCP})
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A question to a state; each of its findings has this code."""
+    """A question to the states of some targets; each of its findings has this code."""
 
     code: str
     check: Callable[[Subject], Iterator[Diagnostic]]
+    targets: frozenset[ProviderName] = ANYWHERE
 
 
 RULES: tuple[Rule, ...] = (
     # Machines: is what is paid for used, does what is asked for exist.
     Rule(gpu_unused.CODE, gpu_unused.check),
     Rule(gpu_missing.CODE, gpu_missing.check),
-    Rule(unknown_machine.CODE, unknown_machine.check),
-    Rule(does_not_fit.CODE, does_not_fit.check),
+    Rule(unknown_machine.CODE, unknown_machine.check, CLOUDS),  # elsewhere a node type is anybody's label
+    Rule(does_not_fit.CODE, does_not_fit.check, CLUSTERS),  # here the host is the node, and `served` judges it
     # Images and the hardware that they were built for.
-    Rule(unpinned_image.CODE, unpinned_image.check),
+    Rule(unpinned_image.CODE, unpinned_image.check, CLUSTERS),  # nothing pulls an image here
     Rule(without_gpu.CODE, without_gpu.check),
     Rule(cpu_build.CODE, cpu_build.check),
     # What a replica is given.
     Rule(probe.CODE, probe.check),
-    Rule(undeclared_volume.CODE, undeclared_volume.check),
+    Rule(undeclared_volume.CODE, undeclared_volume.check, CLUSTERS),  # here `served` says it, and it blocks
     Rule(plain_secret.CODE, plain_secret.check),
-    Rule(plain_http.CODE, plain_http.check),
+    Rule(plain_http.CODE, plain_http.check, HERE),
     # Scaling.
     Rule(other_group.CODE, other_group.check),
-    Rule(no_prometheus.CODE, no_prometheus.check),
+    Rule(no_prometheus.CODE, no_prometheus.check, CLUSTERS),  # here `served` says that none runs
     Rule(never_scales.CODE, never_scales.check),
-    Rule(cannot_wake.CODE, cannot_wake.check),
+    Rule(cannot_wake.CODE, cannot_wake.check, CLUSTERS),  # here the gateway wakes a group
     Rule(blind_trigger.CODE, blind_trigger.check),
     # What one loss takes away.
     Rule(no_base.CODE, no_base.check),

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bandari.analysis.subject import Subject
-from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic, warning
 
 CODE = "BND415"
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """KEDA refuses a minimum of 0 with cpu and memory triggers alone: https://keda.sh/docs/latest/scalers/cpu/.
-
-    Not asked on this machine: the gateway holds the first request and wakes the group.
-    """
-    if subject.state.target.provider is ProviderName.LOCAL:
-        return
+    """KEDA refuses a minimum of 0 with cpu and memory triggers alone: https://keda.sh/docs/latest/scalers/cpu/."""
     for server in subject.state.servers():
         policy = server.scaling
         if policy.bounds.min == 0 and policy.resources and not (policy.queries or policy.external):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bandari.analysis.subject import Subject
-from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic, warning
 
 CODE = "BND411"
@@ -16,9 +15,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     """Once a file, at the first public group; a loopback address is public to nobody."""
     target = subject.state.target
     public = [server for server in subject.state.servers() if server.is_public]
-    if target.provider is not ProviderName.LOCAL or target.local.tls or not public:
-        return
-    if target.local.public_address.startswith(LOOPBACK):
+    if target.local.tls or not public or target.local.public_address.startswith(LOOPBACK):
         return
     yield warning(
         CODE,

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bandari.analysis.subject import MODEL_VOLUME, Subject
-from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic, did_you_mean, warning
 
 CODE = "BND409"
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """On this machine `served` says it: there the mount keeps the group from being served."""
-    if subject.state.target.provider is ProviderName.LOCAL:
-        return
+    """The model's own volume is there without declaring it."""
     for server in subject.state.servers():
         known = [*(volume.name for volume in server.volumes), MODEL_VOLUME]
         for index, mount in enumerate(server.volume_mounts):

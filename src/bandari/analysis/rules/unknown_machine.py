@@ -6,20 +6,14 @@ from collections.abc import Iterator
 
 from bandari.analysis.subject import Subject
 from bandari.desired.pools import NodePool
-from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic, Span, warning
 
 CODE = "BND403"
-CLOUDS = frozenset({ProviderName.AWS, ProviderName.GCP})
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """A warning only: clouds add machine types faster than a table can follow. Asked of clouds alone: elsewhere a
-    node type is a label that anybody may choose.
-    """
+    """A warning only: clouds add machine types faster than a table can follow."""
     provider = subject.state.target.provider
-    if provider not in CLOUDS:
-        return
     for pool in subject.state.pools:
         for index, name in enumerate(pool.instance_types):
             machine = subject.machines.get(name)

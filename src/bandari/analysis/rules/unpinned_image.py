@@ -6,16 +6,13 @@ from collections.abc import Iterator
 
 from bandari.analysis.images import pinned, split
 from bandari.analysis.subject import Subject
-from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic, warning
 
 CODE = "BND405"
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """Not asked on this machine: nothing here pulls an image."""
-    if subject.state.target.provider is ProviderName.LOCAL:
-        return
+    """A tag that names one build is enough; a digest cannot be moved at all."""
     for server in subject.state.servers():
         if server.image and not pinned(server.image):
             repository, tag, _ = split(server.image)

@@ -91,6 +91,7 @@ class Child:
     def _note(self, before: Lifecycle) -> None:
         if before.state is not self.state:
             self.since = time.time()
+        if before.state is not self.state or before.reason != self.life.reason:
             _log.info("%s: %s -> %s: %s", self.name, before.state, self.state, self.life.reason)
         if self.state is State.STOPPED:
             self.cluster.store.forget(self.name)

@@ -77,8 +77,9 @@ def _limits(root: Path) -> Iterator[int]:
 def _cgroups(root: Path, controller: str) -> Iterator[Path]:
     """The folders that limit this process, up to the root of the hierarchy; controller "" is cgroup v2's."""
     for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controller not in controllers.split(","):
+        _, _, rest = line.partition(":")
+        controllers, separator, path = rest.partition(":")
+        if not separator or controller not in controllers.split(","):
             continue
         mount = root / "sys/fs/cgroup" / (controllers if controller else "")
         parts = Path(path.lstrip("/")).parts

@@ -273,9 +273,8 @@ class _Hub:
     def _refused(self, repo: str, error: Any) -> DriverError:
         status = error.response.status_code if error.response is not None else 0
         if status in (401, 403):
-            return Terminal(
-                f"cannot download {repo!r}: the hub refuses HF_TOKEN ({status})", fix="set a valid HF_TOKEN"
-            )
+            wish = "refuses this HF_TOKEN" if self.token else "wants an HF_TOKEN"
+            return Terminal(f"cannot download {repo!r}: {self.endpoint} {wish} ({status})", fix="set a valid HF_TOKEN")
         if status == 429 or status >= 500:
             return Retryable(f"cannot download {repo!r}: {self.endpoint} answers {status}", fix="try again later")
         return Terminal(f"cannot download {repo!r}: {self.endpoint} answers {status}", fix="check `model.hfRepoId`")

@@ -100,7 +100,11 @@ class _Listener(ThreadingHTTPServer):
 
 
 class HubServer:
-    """The double; a context manager. `requests` are the lines asked for, `cuts` the transfers still to be cut."""
+    """The double; a context manager.
+
+    `requests` are the lines asked for, each with its range; `cuts` tells of the next transfers after how many bytes
+    they break.
+    """
 
     def __init__(self) -> None:
         self.repositories: dict[str, HubRepository] = {}
@@ -171,8 +175,8 @@ class HubServer:
         match [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]:
             case ["api", "models", owner, name, *rest]:
                 return self._api(f"{owner}/{name}", rest, token)
-            case ["cdn", digest]:
-                return self._content(digest, asked_range)
+            case ["cdn", owner, name, *rest]:
+                return self._content(f"{owner}/{name}", "/".join(rest), asked_range)
             case [owner, name, "resolve", revision, *rest]:
                 return self._resolve(f"{owner}/{name}", revision, "/".join(rest), token)
             case _:
@@ -207,19 +211,16 @@ class HubServer:
         if not file.is_lfs:
             return _Answer(200, headers, file.content if file.sent is None else file.sent)
         linked = {"X-Linked-Size": str(file.size), "X-Linked-Etag": f'"{file.sha256}"'}
-        return _Answer(302, {**headers, **linked, "Location": f"{self.endpoint}/cdn/{file.sha256}"})
+        return _Answer(302, {**headers, **linked, "Location": f"{self.endpoint}/cdn/{name}/{file_name}"})
 
-    def _content(self, digest: str, asked_range: str) -> _Answer:
-        files = (file for repository in self.repositories.values() for file in repository.files.values())
-        file = next((file for file in files if file.is_lfs and file.sha256 == digest), None)
-        if file is None:
-            return _Answer(404)
+    def _content(self, name: str, file_name: str, asked_range: str) -> _Answer:
+        file = self.repositories[name].files[file_name]
         body = file.content if file.sent is None else file.sent
         cut_at = self.cuts.pop(0) if self.cuts else None
         if not asked_range:
-            return _Answer(200, {"ETag": f'"{digest}"', "Accept-Ranges": "bytes"}, body, cut_at)
+            return _Answer(200, {"ETag": f'"{file.sha256}"', "Accept-Ranges": "bytes"}, body, cut_at)
         start = int(asked_range.removeprefix("bytes=").partition("-")[0])
-        headers = {"ETag": f'"{digest}"', "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+        headers = {"ETag": f'"{file.sha256}"', "Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
         return _Answer(206, headers, body[start:], cut_at)
 
 
@@ -274,9 +275,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, *, with_body: bool) -> None:
         hub = self.server_hub
-        hub.requests.append(f"{self.command} {self.path}")
+        asked_range = self.headers.get("Range", "")
+        hub.requests.append(f"{self.command} {self.path} {asked_range}".rstrip())
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        answer = hub.answer(self.path, token, self.headers.get("Range", ""))
+        answer = hub.answer(self.path, token, asked_range)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

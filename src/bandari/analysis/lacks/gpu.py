@@ -27,8 +27,14 @@ def check(server: ModelServer, here: Here) -> Iterator[NotServed]:
         f"cannot give group {server.name!r} {_count(wanted)} here: {_reason(there, here)}",
         why="the group asks for it with gpu.enabled"
         + ("" if on_cpu else f"; {server.image!r} does not start without one"),
-        fix="run it on the CPU: local: {gpu: false}" if on_cpu else "use a machine with a GPU",
+        fix=_fix(there, on_cpu=on_cpu),
     )
+
+
+def _fix(there: int, *, on_cpu: bool) -> str:
+    if there:
+        return f"ask for {there} in resourceRequest.gpu"
+    return "run it on the CPU: local: {gpu: false}" if on_cpu else "use a machine with a GPU"
 
 
 def _count(number: int) -> str:

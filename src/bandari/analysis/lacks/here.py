@@ -61,7 +61,7 @@ class Here:
     def lack(self, server: ModelServer, code: str, span: Span, message: str, *, why: str, fix: str) -> NotServed:
         """A finding that keeps a group from being served, unless a stand-in takes its place."""
         stand_in = self.can_stand_in()
-        fix = f"{fix}, or serve a tiny model in its place: {STAND_IN}" if stand_in else fix
+        fix = f"{fix}, or serve a tiny model instead: {STAND_IN}" if stand_in else fix
         return NotServed(warning(code, span, message, why=why, fix=fix), server.name, stand_in=stand_in)
 
     def note(self, server: ModelServer, code: str, span: Span, message: str, *, why: str, fix: str) -> NotServed:

@@ -8,7 +8,7 @@ from bandari.analysis.lacks.here import Here, NotServed
 from bandari.analysis.resolve import DEFAULT_CPU, DEFAULT_MEMORY
 from bandari.desired.workloads import ModelServer
 from bandari.diagnostics import warning
-from bandari.units import Cpu, Memory
+from bandari.units import Cpu
 
 ONE, TOGETHER = "BND512", "BND511"
 
@@ -23,7 +23,7 @@ def check(server: ModelServer, here: Here) -> Iterator[NotServed]:
         ONE,
         server.origin.at("resourceRequest", "memory"),
         f"cannot fit a replica of {server.name!r} here: it asks for {asked}",
-        why=f"this machine has {here.host.memory.human()} of memory",
+        why=f"this machine has {_gib(here.host.memory.bytes)}",
         fix="ask for less in resourceRequest.memory",
     )
 
@@ -36,7 +36,7 @@ def together(servers: Sequence[ModelServer], here: Here) -> Iterator[NotServed]:
     if cores > here.host.cpus:
         parts.append(f"{Cpu(round(cores * 1000))} CPU of {here.host.cpus:g}")
     if 0 < here.host.memory.bytes < memory:
-        parts.append(f"{Memory(memory).human()} of {here.host.memory.human()} memory")
+        parts.append(f"{_gib(memory)} memory of {_gib(here.host.memory.bytes)}")
     if not parts:
         return
     largest = max(servers, key=lambda server: _memory(server) * server.scaling.bounds.min)
@@ -48,6 +48,10 @@ def together(servers: Sequence[ModelServer], here: Here) -> Iterator[NotServed]:
         fix="lower resourceRequest or minInstances, or leave it: nothing is refused for this",
     )
     yield NotServed(finding, "", blocking=False)
+
+
+def _gib(number: int) -> str:
+    return f"{number / 2**30:.1f}Gi"
 
 
 def _cpu(server: ModelServer) -> float:

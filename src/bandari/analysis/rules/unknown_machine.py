@@ -29,12 +29,16 @@ def _place(pool: NodePool, index: int) -> Span:
 def _finding(subject: Subject, name: str, span: Span) -> Diagnostic:
     provider = subject.state.target.provider.value
     machine = subject.machines.get(name)
-    near = subject.machines.nearest(name, provider)
     reason = f"it is a machine type of {machine.provider}" if machine else "no such machine type is known"
     return warning(
         CODE,
         span,
         f"cannot find machine type {name!r} on {provider}: {reason}",
         why="a node pool of a type that does not exist stays empty, and its pods stay pending",
-        fix=f"did you mean {near!r}?" if near else f"check the name in {provider}'s list of machine types",
+        fix=f"use a machine type of {provider}" if machine else _nearest(subject, name, provider),
     )
+
+
+def _nearest(subject: Subject, name: str, provider: str) -> str:
+    near = subject.machines.nearest(name, provider)
+    return f"did you mean {near!r}?" if near else f"check the name in {provider}'s list of machine types"

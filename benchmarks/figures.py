@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -87,6 +87,15 @@ class Table:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+Columns = Mapping[str, tuple[str, float]]
+"""Heading -> the key of a round's number, and what to multiply it with."""
+
+
+def medians(rounds: Sequence[Mapping[str, float]], columns: Columns) -> tuple[str, ...]:
+    """The cells of a row: the median of each column over the rounds."""
+    return tuple(number(statistics.median(one[key] for one in rounds) * scale) for key, scale in columns.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.driving import PLAIN, drive, stream_body
-from benchmarks.figures import Figure, Section, Spread, Table, differences, number, ratios
+from benchmarks.figures import Columns, Figure, Section, Spread, Table, differences, medians, number, ratios
 from benchmarks.processes import CannotMeasure, Side, cpu_seconds, pss_mib
 from benchmarks.proxies import SIDES, Proxy, upstreams
 
@@ -34,6 +34,8 @@ OURS = "bandari"
 MOST = 2.0
 """Goals: times HAProxy's CPU, and milliseconds to the first token."""
 
+WHOLE: Columns = {"a second": ("per_second", 1.0), "p50, ms": ("p50", 1000.0), "p99, ms": ("p99", 1000.0)}
+
 
 def measure(folder: Path) -> Section:
     """All sides that can be started here."""
@@ -45,7 +47,11 @@ def measure(folder: Path) -> Section:
         first = _first_tokens(sides, ports[0])
         memory = {side.name: pss_mib(side.pid) for side in sides}
     figures = [*_cpu("request", requests), *_cpu(f"stream of {EVENTS} events", streams), *_added(first)]
-    tables = (_speed("Requests, as fast as they go", requests, memory), _speed("Streams", streams, memory))
+    tables = (
+        _speed("Requests as fast as they go", requests, WHOLE),
+        _speed("Streams at their pace", streams, {**WHOLE, "first token p50, ms": ("first_p50", 1000.0)}),
+        Table("Memory afterwards", ("side", "PSS, MiB"), tuple((name, number(size)) for name, size in memory.items())),
+    )
     return Section("Gateway", HOW, tuple(figures), tables, tuple(missing))
 
 
@@ -116,20 +122,6 @@ def _added(first: Mapping[str, list[float]]) -> Iterator[Figure]:
         yield Figure(f"added time to first token, {name}", "ms", Spread.of(added), MOST if name == OURS else None)
 
 
-def _speed(title: str, rounds: Rounds, memory: Mapping[str, float]) -> Table:
-    def median(side: str, name: str, scale: float = 1.0) -> str:
-        return number(Spread.of(_column(rounds, side, name)).median * scale)
-
-    rows = tuple(
-        (
-            name,
-            median(name, "per_second"),
-            median(name, "p50", 1000),
-            median(name, "p99", 1000),
-            median(name, "first_p50", 1000),
-            number(memory[name]),
-        )
-        for name in rounds
-    )
-    header = ("side", "a second", "p50, ms", "p99, ms", "first token p50, ms", "memory after (PSS), MiB")
-    return Table(f"{title} ({CONNECTIONS} connections, medians)", header, rows)
+def _speed(title: str, rounds: Rounds, columns: Columns) -> Table:
+    rows = tuple((name, *medians(seen, columns)) for name, seen in rounds.items())
+    return Table(f"{title}, {CONNECTIONS} connections", ("side", *columns), rows)

@@ -1,0 +1,238 @@
+"""One request on its way: to its group, there to a replica, again to another when that fails before it answers, and the
+answer back.
+
+A replica that fails before the first byte costs the client nothing: the request is placed anew. A connection that was
+kept and turns out to be closed is not the replica's failure: the same is asked again over a fresh one. After the first
+byte a stream ends with an error event, any other answer by closing the connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bandari.serving.gateway import answers
+from bandari.serving.gateway.answers import Answer
+from bandari.serving.gateway.head import Head
+from bandari.serving.gateway.relay import Relay
+
+if TYPE_CHECKING:
+    from bandari.serving.gateway.directory import Group
+    from bandari.serving.gateway.downstream import Downstream
+    from bandari.serving.gateway.replica import Replica
+    from bandari.serving.gateway.upstream import UpstreamConnection
+
+BROKEN = "the replica failed while it answered"
+SILENT = "the replica stopped answering"
+LEFT = 0
+"""Status of a request whose client left before there was one."""
+
+
+class Exchange:
+    """Times are of the monotonic clock, 0 for not yet. `fresh`: only over a new connection."""
+
+    __slots__ = (
+        "answered_at", "body", "client", "connection", "first_at", "fresh", "group", "head", "held_at", "held_for",
+        "keep", "method", "model", "over", "path", "ready", "relay", "replica", "sent", "started", "status", "tries",
+        "version",
+    )  # fmt: skip
+
+    def __init__(self, client: Downstream, method: str, path: str, head: Head, body: bytes) -> None:
+        self.client = client
+        self.method = method
+        self.path = path
+        self.head = head
+        self.body = body
+        self.version = "1.1"
+        self.keep = True
+        """Whether the connection may go on after it."""
+        self.ready: Answer | None = None
+        """The answer, when it was clear before the request was whole."""
+        self.model = ""
+        self.group: Group | None = None
+        self.replica: Replica | None = None
+        self.connection: UpstreamConnection | None = None
+        self.relay: Relay | None = None
+        self.started = client.service.now()
+        self.answered_at = self.started
+        self.first_at = self.held_at = self.held_for = 0.0
+        self.tries = self.status = self.sent = 0
+        self.fresh = self.over = False
+
+    def begin(self) -> None:
+        """Its turn on the connection has come, or the table that it waited for."""
+        self.client.service.serve(self)
+
+    # --- towards a replica
+
+    def enter(self, group: Group) -> None:
+        """Accepted for a group."""
+        self.group = group
+        group.metrics.requests += 1
+        group.place(self)
+
+    def send_to(self, replica: Replica) -> None:
+        """Goes to a replica, as soon as there is a connection."""
+        assert self.group
+        self.replica = replica
+        self.group.in_flight += 1
+        self.answered_at = self.client.service.now()
+        replica.take(self)
+
+    def wants(self, replica: Replica) -> bool:
+        """Whether it still waits for a connection to that replica."""
+        return self.replica is replica and self.connection is None and not self.over
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        """Sends the request."""
+        self.connection = connection
+        head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (
+            self.method.encode(),
+            self.head.target,
+            connection.replica.authority,
+            b"".join(self.head.passed),
+            len(self.body),
+        )
+        connection.begin(self, head, self.body)
+
+    def unreachable(self, replica: Replica) -> None:
+        """No connection could be opened."""
+        if self.wants(replica):
+            self._again(replica)
+
+    def _again(self, replica: Replica) -> None:
+        group = self.group
+        assert group
+        self._detach()
+        replica.mark_down()
+        self.fresh = False
+        group.metrics.retries += 1
+        if self.tries >= self.client.service.limits.attempts:
+            self.refuse(answers.upstream_failed(self.tries))
+        else:
+            group.place(self)
+
+    # --- from the replica
+
+    def answered(self, connection: UpstreamConnection, body: list[bytes], *, complete: bool = False) -> None:
+        """The head and more of the body have come."""
+        client, relay = self.client, self.relay
+        self.answered_at = now = client.service.now()
+        if relay is None:
+            relay = self.relay = self._relay(connection)
+        if body and not self.first_at:
+            self.first_at = now
+        data = relay.push(body, complete=complete)
+        if complete:
+            self.connection = None
+        if data:
+            client.write(data)
+        if complete:
+            self.sent = relay.bytes
+            self._settle(keep=relay.keep)
+        elif client.stalled_since and connection.transport:
+            connection.transport.pause_reading()
+
+    def _relay(self, connection: UpstreamConnection) -> Relay:
+        assert self.group
+        self.status = connection.status
+        extra = b""
+        if self.group.table.stand_in:
+            extra = b"x-bandari-stand-in: %b\r\n" % self.group.table.stand_in.encode("latin-1", "replace")
+        if not self.client.public:
+            extra += b"x-bandari-replica: %b\r\n" % connection.replica.id.encode("latin-1", "replace")
+        return Relay(
+            connection, extra, chunks=self.version == "1.1", keep=self.keep and not self.client.service.stopping
+        )
+
+    def broken(self, connection: UpstreamConnection) -> None:
+        """The connection ended before the answer did, or holds no answer."""
+        if self.relay is not None:
+            self._cut(BROKEN)
+        elif connection.reused and not connection.heard:
+            replica = connection.replica
+            self._detach()
+            self.fresh = True
+            if replica.usable:
+                self.send_to(replica)
+            elif self.group:
+                self.group.place(self)
+        else:
+            self.tries += 1
+            self._again(connection.replica)
+
+    def silent(self) -> None:
+        """The replica has said nothing for too long."""
+        connection = self.connection
+        if connection:
+            connection.drop()
+        if self.relay is not None:
+            self._cut(SILENT)
+        else:
+            self.refuse(answers.upstream_silent(self.client.service.limits.answer_seconds))
+
+    def _cut(self, reason: str) -> None:
+        assert self.relay
+        self.connection = None
+        last = self.relay.failure(f"cannot finish the answer: {reason}")
+        if last:
+            self.client.write(last)
+        self.sent = self.relay.bytes
+        self._settle(keep=False)
+
+    def resume(self) -> None:
+        """The client takes more."""
+        if self.connection and self.connection.transport:
+            self.connection.transport.resume_reading()
+
+    # --- held
+
+    def hold(self) -> float:
+        """Waits for a replica from now on."""
+        self.held_at = self.client.service.now()
+        return self.held_at
+
+    def let_go(self) -> None:
+        """Waits no longer."""
+        waited = self.client.service.now() - self.held_at
+        self.held_for += waited
+        self.held_at = 0.0
+        if self.group:
+            self.group.metrics.held.observe(waited)
+
+    # --- the end
+
+    def refuse(self, answer: Answer) -> None:
+        """Ends with an answer of the gateway's own."""
+        self.status = answer.status
+        self.keep = self.keep and not answer.close and not self.client.service.stopping
+        data = answer.encoded(close=not self.keep, head_only=self.method == "HEAD")
+        self.sent = len(data)
+        self.client.write(data)
+        self._settle(keep=self.keep)
+
+    def abandon(self) -> None:
+        """The client left: the replica must not go on for nobody."""
+        if self.over:
+            return
+        if self.held_at:
+            self.client.service.directory.forget(self)
+            self.let_go()
+        connection, self.connection = self.connection, None
+        if connection:
+            connection.drop()
+        self._settle(keep=False)
+
+    def _detach(self) -> None:
+        replica, self.replica = self.replica, None
+        self.connection = None
+        if replica and self.group:
+            self.group.in_flight -= 1
+            replica.done()
+
+    def _settle(self, *, keep: bool) -> None:
+        replica = self.replica
+        self.over = True
+        self._detach()
+        service = self.client.service
+        service.finished(self, replica)
+        self.client.over(self, keep=keep)

@@ -105,7 +105,7 @@ class Child:
             failures=self.life.failures,
         )
         if self.name in self.cluster.store.state.records:
-            self.cluster.store.put(self.record)
+            self.cluster.store.note(self.record)
 
     def _arm(self) -> None:
         if self._timer:
@@ -138,7 +138,10 @@ class Child:
     def _launch(self, launch: Launch) -> None:
         store = self.cluster.store
         fault("spawn.before-intent")
-        store.put(self.record)
+        try:
+            store.put(self.record)
+        except OSError as error:
+            raise CannotStart(f"cannot write the state: {os.strerror(error.errno or 0).lower()}") from error
         fault("spawn.after-intent")
         output = open_log(self.log)
         try:
@@ -166,7 +169,7 @@ class Child:
         self._pidfd = os.pidfd_open(pid)
         asyncio.get_running_loop().add_reader(self._pidfd, self._exited)
         self.record = replace(self.record, pid=pid, start=self.root.start if self.root else 0)
-        self.cluster.store.put(self.record)
+        self.cluster.store.note(self.record)
 
     def adopt(self, root: procfs.Stat) -> None:
         """Takes over a running process that an earlier supervisor started."""

@@ -19,6 +19,7 @@ from bandari.serving.supervisor.sockets import listen_unix
 
 _log = logging.getLogger(__name__)
 _LAST_ANSWERS = 2.0
+_PATIENCE = 5.0
 MAX_LINE = 4 * 2**20
 """Bytes of one request."""
 
@@ -79,6 +80,8 @@ class Control:
         try:
             line = await reader.readuntil(b"\n")
         except asyncio.LimitOverrunError:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_discard_line(reader), _PATIENCE)
             await _send(writer, Response(0, error=f"cannot read a request: it is longer than {MAX_LINE} bytes"))
             return False
         self._busy.add(task)
@@ -102,6 +105,13 @@ class Control:
             return Response(request.id, error=f"cannot do {request.op.value}: {type(error).__name__}: {error}")
         assert isinstance(result, dict)
         return Response(request.id, result=result)
+
+
+async def _discard_line(reader: asyncio.StreamReader) -> None:
+    """Reads on to the end of the line: what is closed with unread bytes is reset, and the client sees no answer."""
+    chunk = b"x"
+    while chunk and not chunk.endswith(b"\n"):
+        chunk = await reader.read(65536)
 
 
 async def _send(writer: asyncio.StreamWriter, response: Response) -> None:

@@ -19,8 +19,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from bandari import __version__
+from bandari.errors import BandariError
 from bandari.serving.autoscaler import Autoscaler
 from bandari.serving.guard import GUARD_PID_FILE, SUPERVISOR_PID_FILE, alive, write_pid
+from bandari.serving.keys import hashes
 from bandari.serving.lifecycle import EventKind, State
 from bandari.serving.protocol import (
     BODIES,
@@ -42,7 +44,6 @@ from bandari.serving.supervisor.cluster import Cluster
 from bandari.serving.supervisor.control import Control, Refused
 from bandari.serving.supervisor.faults import fault
 from bandari.serving.supervisor.gateway import Gateway
-from bandari.serving.supervisor.keys import hashes
 from bandari.serving.supervisor.link import Connection, Link, Listeners
 from bandari.serving.supervisor.replicas import ReplicaSet
 from bandari.serving.supervisor.store import Store
@@ -69,14 +70,17 @@ class Supervisor:
         self.keys: tuple[str, ...] = ()
         self.revision = 0
         self.table: GatewayTable | None = None
-        self.guarded = False
+        self.guarded = alive(folder / GUARD_PID_FILE) is not None
         """Whether there ever was a guard."""
         self._settling = False
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Adopts, listens, serves until stopped."""
-        self.keys = hashes(self.folder)
+        try:
+            self.keys = hashes(self.folder)
+        except BandariError as error:
+            _log.error("%s; until then no key opens the public listener", error)
         self.link.open()
         adoption.adopt(self)
         await self.control.open()
@@ -118,9 +122,7 @@ class Supervisor:
             case Op.DELETE:
                 return self._delete(request.address)
             case Op.REFRESH:
-                self.keys = hashes(self.folder)
-                self.changed()
-                return {}
+                return self._refresh()
             case Op.STOP:
                 return self._stop()
 
@@ -175,6 +177,14 @@ class Supervisor:
                 self.gateway.stop()
             self.changed()
         fault("delete.before-answer")
+        return {}
+
+    def _refresh(self) -> Mapping[str, Any]:
+        try:
+            self.keys = hashes(self.folder)
+        except BandariError as error:
+            raise Refused(f"{error}; the keys of before stay") from error
+        self.changed()
         return {}
 
     def _stop(self) -> Mapping[str, Any]:
@@ -311,13 +321,12 @@ class Supervisor:
         body = replica_set.body
         if body is None or body.scaling is None:
             return
-        linked = bool(self.link.connections)
         decision = self.autoscaler.decide(
             body.group,
             body.scaling,
             current=replica_set.count,
             usage=replica_set.usage(),
-            load=self.link.load(body.group) if linked else None,
+            load=self.link.load(body.group) if self.link.heard else None,
             slots=body.slots,
             cpu_request=body.cpu,
             memory_request=float(body.memory),

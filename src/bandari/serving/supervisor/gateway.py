@@ -15,11 +15,12 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from bandari.serving.lifecycle import EventKind, Policy, State
+from bandari.serving.lifecycle import LEAVING, EventKind, Policy, State
 from bandari.serving.protocol import GATEWAY_SOCKET, GatewayBody, GatewayHello, PartStatus, ReplicaStatus, plain
 from bandari.serving.supervisor import ports, procfs
 from bandari.serving.supervisor.child import Child, Launch
@@ -35,7 +36,7 @@ GRACE = 30.0
 SILENCE = 10.0
 """A gateway that says nothing on its link for this long hangs; it reports every 2 s."""
 _SETTLE = 5.0
-_POLICY = Policy(terminate=GRACE + 2, healthy_after=10.0)
+_POLICY = Policy(terminate=GRACE + 2, backoff_first=0.1, backoff_cap=5.0, healthy_after=10.0)
 _PUBLIC_FIX = "set another publicPort under local:, or leave it out and the first free one is taken"
 _PRIVATE_FIX = "set another port under local:, or leave it out and the first free one from 8000 is taken"
 
@@ -79,7 +80,7 @@ class Gateway:
         """Makes sure that a process of the current generation runs or is on its way."""
         assert self.body
         generation = _generation(self.body, self.outputs)
-        if self.child and self.child.record.generation == generation:
+        if self.child and self.child.record.generation == generation and self.child.state not in LEAVING:
             self.child.record = self._claimed(self.child.record)
             return
         if self.child:
@@ -88,8 +89,10 @@ class Gateway:
         self.child.feed(EventKind.START)
 
     def _claimed(self, record: Record) -> Record:
-        self.cluster.store.note(record.name, unclaimed=False)
-        return self.cluster.store.state.records.get(record.name, record)
+        claimed = replace(record, unclaimed=False)
+        if record.unclaimed:
+            self.cluster.store.note(claimed)
+        return claimed
 
     def stop(self) -> None:
         """Ends all; `done` tells when."""
@@ -115,7 +118,8 @@ class Gateway:
         if root is None:
             self.cluster.store.forget(record.name)
             return
-        child = self._child(record)
+        # Ready again when it has said hello, and so given the sockets back.
+        child = self._child(replace(record, ready=False))
         current = self.child is None and not record.draining
         if current:
             self.child = child
@@ -188,7 +192,7 @@ class Gateway:
     def _launch(self, _record: Record) -> Launch:
         body = self.body
         if body is None:
-            raise CannotStart("it is being removed")
+            raise CannotStart("its settings are not known")
         self._hold()
         private = self.sockets["private"].fileno()
         words = [sys.executable, "-m", "bandari.serving.gateway", "--private-fd", str(private)]
@@ -224,6 +228,9 @@ class Gateway:
             held = self.sockets.get(name)
             if held and held.getsockname()[:2] == (address, port):
                 return held
+            if held and held.getsockname()[1] == port:
+                # The old gateway listens there until the new one has taken over, so another port is needed.
+                port = wanted
             opened = ports.listen_on(address, port) if port else ports.listen_from(address, first, taken)
             made.append(opened)
             return opened

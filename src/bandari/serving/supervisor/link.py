@@ -35,11 +35,13 @@ class Listeners:
 
 
 class Connection:
-    """One gateway. `load` is its last, `loads` counts them, `pid` is 0 before its hello."""
+    """One gateway. `load` is its last, `pid` is 0 before its hello."""
 
     def __init__(self, link: Link, connection: socket.socket) -> None:
         self.pid = 0
         self.load = GatewayLoad({})
+        self.heard = False
+        """Whether any load has come."""
         self.sent: GatewayTable | None = None
         self.draining: dict[str, tuple[int, float]] = {}
         """Replica -> revision and time of the first table sent in which it drains."""
@@ -127,6 +129,7 @@ class Connection:
         try:
             if self.pid:
                 self.load = msgspec.json.decode(line, type=GatewayLoad)
+                self.heard = True
                 self._link.listeners.load(self)
                 return
             hello = msgspec.json.decode(line, type=GatewayHello)
@@ -167,6 +170,11 @@ class Link:
         """Sends a table to every gateway that does not have it."""
         for connection in tuple(self.connections):
             connection.send(table)
+
+    @property
+    def heard(self) -> bool:
+        """Whether there is a gateway that has told its load."""
+        return any(connection.heard for connection in self.connections)
 
     def load(self, group: str) -> GroupLoad:
         """The load of a group over all gateways."""

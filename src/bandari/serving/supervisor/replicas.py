@@ -7,6 +7,7 @@ and so on. When the new one does not become ready the old ones stay, and the sta
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bandari.serving.lifecycle import LEAVING, EventKind, State
@@ -16,6 +17,8 @@ from bandari.serving.supervisor import procfs
 from bandari.serving.supervisor.cluster import Cluster
 from bandari.serving.supervisor.replica import Replica, generation
 from bandari.serving.supervisor.store import Record
+
+_UNCLAIMED = "found running after the state was lost; 'bandari up' takes it back, 'bandari down' ends it"
 
 
 class ReplicaSet:
@@ -89,8 +92,8 @@ class ReplicaSet:
         assert self.body or not new
         for replica in new:
             if replica.child.record.unclaimed:
-                self.cluster.store.note(replica.name, unclaimed=False)
-                replica.child.record = self.cluster.store.state.records[replica.name]
+                replica.child.record = replace(replica.child.record, unclaimed=False)
+                self.cluster.store.note(replica.child.record)
             if replica.body != self.body and self.body:
                 replica.adjust(self.body)
 
@@ -193,7 +196,8 @@ class ReplicaSet:
 
     def _state(self, current: list[Replica], *, complete: bool) -> tuple[str, str]:
         if self.body is None:
-            return "stopping", "its replicas finish their requests"
+            lost = any(r.child.record.unclaimed for r in self.replicas)
+            return ("unclaimed", _UNCLAIMED) if lost else ("stopping", "its replicas finish their requests")
         if complete and not self._blocked:
             return ("ready", "") if self.count else ("idle", "scaled to zero; the next request starts a replica")
         if self._blocked:

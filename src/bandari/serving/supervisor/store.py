@@ -60,6 +60,8 @@ class _File:
 
     cluster: str
     version: int = 1
+    boot: str = ""
+    """Of which run of the machine the pids are."""
     resources: tuple[Stored, ...] = ()
     records: tuple[Record, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
@@ -110,26 +112,36 @@ class Store:
             self.state.records[record.name] = record
             self.write()
 
-    def note(self, name: str, **changes: object) -> None:
-        """Changes fields of a record that exists."""
-        if record := self.state.records.get(name):
-            self.put(replace(record, **changes))  # type: ignore[arg-type]
+    def note(self, record: Record) -> None:
+        """The same for what is of use but not needed: a full disk does not stop supervision."""
+        try:
+            self.put(record)
+        except OSError as error:
+            _log.warning("%s: cannot write the state: %s", record.name, error)
 
     def forget(self, name: str) -> None:
-        """Removes a record and writes."""
+        """Removes a record; what a full disk keeps of it is found to be gone by the next supervisor."""
         if self.state.records.pop(name, None):
-            self.write()
+            try:
+                self.write()
+            except OSError as error:
+                _log.warning("%s: cannot write the state: %s", name, error)
 
     def remove(self) -> None:
         """Deletes the file: the cluster is gone."""
         self.path.unlink(missing_ok=True)
 
 
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def _state(file: _File) -> State:
+    same = file.boot == _boot()
     return State(
         cluster=file.cluster,
         resources={stored.address: stored for stored in file.resources},
-        records={record.name: record for record in file.records},
+        records={record.name: record if same else replace(record, pid=0) for record in file.records},
         counts=file.counts,
         stopping=file.stopping,
     )
@@ -138,6 +150,7 @@ def _state(file: _File) -> State:
 def _file(state: State) -> _File:
     return _File(
         cluster=state.cluster,
+        boot=_boot(),
         resources=tuple(state.resources.values()),
         records=tuple(state.records.values()),
         counts=state.counts,

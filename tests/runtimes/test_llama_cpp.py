@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandari.runtimes.llama_cpp import EMBEDDED, SLOTS, LlamaCpp
+from bandari.runtimes.llama_cpp import EMBEDDED, LlamaCpp
 from bandari.runtimes.llama_flags import FLAGS, Arity, read
 from bandari.runtimes.protocol import ServeRequest
 
@@ -35,19 +35,17 @@ def messages(*command: str, engine: str = EMBEDDED, **fields: Any) -> list[str]:
 # --- defaults -------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_command_slots_share_a_context_of_which_one_may_have_all() -> None:
-    args = local()
-    assert (value(args, "--parallel"), value(args, "--ctx-size")) == (str(SLOTS), "8192")
-    assert "--kv-unified" in args
-    assert args[-6:] == ENDING
-    assert value(args, "--alias") == "chat"
+@pytest.mark.parametrize("engine", RUNTIME.engines)
+def test_without_a_command_each_slot_has_the_originals_context(engine: str) -> None:
+    command = RUNTIME.local(REQUEST, engine)
+    assert (value(command.args, "--parallel"), command.slots) == ("4", 4)
+    assert int(value(command.args, "--ctx-size")) == 4 * 4096
+    assert command.args[-6:] == ENDING
+    assert value(command.args, "--alias") == "chat"
 
 
-def test_an_installed_llama_server_gets_flags_that_old_ones_know_too() -> None:
-    command = RUNTIME.local(REQUEST, "llama-server")
-    assert command.program == ("llama-server",)
-    assert "--kv-unified" not in command.args
-    assert int(value(command.args, "--ctx-size")) == SLOTS * 4096
+def test_an_installed_llama_server_is_started_by_name() -> None:
+    assert RUNTIME.local(REQUEST, "llama-server").program == ("llama-server",)
 
 
 def test_the_embedded_engine_is_a_module_of_this_interpreter() -> None:

@@ -18,8 +18,10 @@ MODEL_FOLDER = "/data"
 """Where a container finds the model's files."""
 AUTO_SLOTS = 4
 """What llama-server takes when a command names no `--parallel`: four slots that share the context."""
-SLOTS, CONTEXT = 4, 8192
-"""Our default: the context is a pool that the slots share, so that one request may have all of it."""
+SLOTS, CONTEXT = 4, 4096
+"""Our default, and the tokens of each slot: the original's context for a request. `--ctx-size` is divided by the slots;
+one pool for all (`--kv-unified`) ends every request with a 500 when together they need more than it has.
+"""
 REPLACED = frozenset({"--host", "--port", "--model"})
 HUB_FLAGS = frozenset({"--hf-repo", "--hf-file", "--hf-token", "--model-url"})
 DEFAULTS = ("--cont-batching", "--batch-size", "512", "--ubatch-size", "512", "--n-predict", "-1", "--metrics")
@@ -32,10 +34,6 @@ EMBEDDINGS = ("--embedding", "--pooling", "mean")
 START: Mapping[str, tuple[str, ...]] = {
     EMBEDDED: ("$(PYTHON)", "-m", "bandari.serving.llama"),
     "llama-server": ("llama-server",),
-}
-ONE_POOL: Mapping[str, tuple[str, ...]] = {
-    EMBEDDED: ("--ctx-size", str(CONTEXT), "--kv-unified"),
-    "llama-server": ("--ctx-size", str(SLOTS * CONTEXT // 2)),  # an old one knows no pool: each slot gets its part
 }
 NO_DOWNLOAD = "it downloads nothing by itself"
 PLAIN_HTTP = ("the gateway speaks plain HTTP with replicas here", "use `local: {tls}` for the public listener")
@@ -81,14 +79,14 @@ class LlamaCpp:
         """For a container: the image's own entry point, the model under /data, port 8000 on all interfaces."""
         program, args = split(request.command)
         given = read(args)
-        kept = _kept(given, request) if request.command else _defaults(request, ONE_POOL["llama-server"])
+        kept = _kept(given, request) if request.command else _defaults(request)
         command = (*kept, *_model(given, request), "--host", "0.0.0.0", "--port", str(request.port))
         return _command((program,) if program else (), command, request)
 
     def local(self, request: ServeRequest, engine: str) -> ServeCommand:
         """For this machine: port $(PORT) on loopback, /data is $(MODEL_DIR), threads by the cpu request."""
         given = tuple(_here(item) for item in read(split(request.command)[1]))
-        kept = _kept(given, request) if request.command else _defaults(request, ONE_POOL[engine])
+        kept = _kept(given, request) if request.command else _defaults(request)
         extras = _local_extras(kept, request)
         command = (*kept, *extras, *_model(given, request), "--host", "127.0.0.1", "--port", "$(PORT)")
         return _command(START[engine], command, request)
@@ -124,9 +122,10 @@ def _command(program: tuple[str, ...], args: tuple[str, ...], request: ServeRequ
     )
 
 
-def _defaults(request: ServeRequest, pool: tuple[str, ...]) -> tuple[str, ...]:
+def _defaults(request: ServeRequest) -> tuple[str, ...]:
+    size = ("--parallel", str(SLOTS), "--ctx-size", str(SLOTS * CONTEXT))
     offload = ("--n-gpu-layers", "999") if request.gpus else ()
-    return ("--parallel", str(SLOTS), *pool, *DEFAULTS, *EMBEDDINGS, *offload, "--alias", request.served_name)
+    return (*size, *DEFAULTS, *EMBEDDINGS, *offload, "--alias", request.served_name)
 
 
 def _kept(given: Sequence[Given], request: ServeRequest) -> tuple[str, ...]:

@@ -215,7 +215,7 @@ import os, sys
 from pathlib import Path
 from bandari.drivers.hub import download
 from bandari.serving.protocol import ModelBody
-download(ModelBody(repo=sys.argv[1], files=("*.Q4_0.gguf",)), Path(sys.argv[2]), lambda done, total: None)
+print(download(ModelBody(repo=sys.argv[1], files=("*.Q4_0.gguf",)), Path(sys.argv[2]), lambda done, total: None))
 """
 
 
@@ -378,3 +378,13 @@ def test_a_folder_that_cannot_be_written_is_no_traceback(tmp_path: Path, hub: Hu
     blocked.write_text("a file where the folder should be")
     refusal = Site(blocked, hub).refusal(Q4_0)
     assert f"cannot keep model {LLAMA_GGUF!r} in {blocked}" in str(refusal)
+
+
+def test_offline_mode_of_the_library_is_no_hub(site: Site, hub: HubServer) -> None:
+    site.get(Q4_0)
+    before = len(hub.requests)
+    command = [sys.executable, "-c", FETCHING, LLAMA_GGUF, str(site.folder)]
+    environ = {**os.environ, **site.environ, "HF_HUB_OFFLINE": "1"}
+    said = subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout
+    assert "on this machine is used" in said
+    assert len(hub.requests) == before

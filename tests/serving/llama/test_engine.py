@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,31 @@ def test_embeddings_come_from_the_same_process_and_tell_texts_apart(client: http
     assert sum(x * y for x, y in zip(first, other, strict=True)) < 0.99
 
 
-def test_a_long_prompt_may_have_the_context_of_all_slots(client: httpx.Client) -> None:
+def test_a_long_prompt_has_room_and_its_words_are_tokens(client: httpx.Client) -> None:
     answer = client.post("/v1/completions", json={"prompt": " ship" * 3000, "max_tokens": 4}).raise_for_status().json()
-    assert 3000 < answer["usage"]["prompt_tokens"] < 3010  # a word that it knows is one token
+    assert 3000 < answer["usage"]["prompt_tokens"] < 3010
+
+
+def test_an_answer_ends_by_itself_after_a_full_stop(client: httpx.Client) -> None:
+    for seed in range(8):
+        answer = chat(client, seed=seed)
+        assert answer["choices"][0]["finish_reason"] == "stop"
+        assert answer["choices"][0]["message"]["content"].endswith(".")
+        assert 80 < answer["usage"]["completion_tokens"] < 1000
+
+
+def test_requests_that_never_end_fill_their_own_context_and_no_others(start: Start, model: Path) -> None:
+    port = free_port()
+    wait_for(start("-m", str(model), "--port", str(port), "-np", "2", "-c", "1024", "-t", "1"), "ready")
+
+    def ask(_: int) -> Any:
+        body = {"prompt": "The", "ignore_eos": True}
+        return httpx.post(f"http://127.0.0.1:{port}/v1/completions", json=body, timeout=20).raise_for_status().json()
+
+    with ThreadPoolExecutor(3) as askers:
+        answers = list(askers.map(ask, range(3)))
+    assert {answer["choices"][0]["finish_reason"] for answer in answers} == {"length"}
+    assert all(500 < answer["usage"]["total_tokens"] <= 512 for answer in answers)
 
 
 @pytest.mark.parametrize("path", sorted(LlamaCpp().health_paths))
@@ -166,7 +189,7 @@ def test_it_ends_at_once_while_it_streams(start: Start, model: Path) -> None:
     port = free_port()
     engine = start("-m", str(model), "--port", str(port), "-c", "8192", "-np", "1")
     wait_for(engine, "ready")
-    body = {"prompt": "The", "max_tokens": 8000, "stream": True}
+    body = {"prompt": "The", "ignore_eos": True, "stream": True}
     with httpx.stream("POST", f"http://127.0.0.1:{port}/v1/completions", json=body, timeout=20) as response:
         lines = response.iter_lines()
         assert next(lines).startswith("data: ")

@@ -21,7 +21,7 @@ class UpstreamConnection(asyncio.Protocol):
     """At most one exchange at a time uses it. `heard`: something of the answer has come; `reused`: it served before."""
 
     __slots__ = (
-        "body", "chunked", "complete", "event_stream", "exchange", "head", "heard", "idle_since", "length", "parser",
+        "body", "chunked", "complete", "event_stream", "exchange", "head", "heard", "idle_since", "keep", "length", "parser",
         "reason",         "replica", "reused", "status", "surplus", "transport",
     )  # fmt: skip
 
@@ -35,7 +35,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._forget()
 
     def _forget(self) -> None:
-        self.heard = self.complete = self.surplus = self.event_stream = False
+        self.heard = self.complete = self.surplus = self.event_stream = self.keep = False
         self.status = 0
         self.length = self.chunked = False
         self.reason = b""
@@ -88,7 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
                 exchange.answered(self, body)
 
     def _finish(self, exchange: Exchange, body: list[bytes]) -> None:
-        keep = not self.surplus and self.parser.should_keep_alive()
+        keep = self.keep and not self.surplus
         self.exchange = None
         exchange.answered(self, body, complete=True)
         self._forget()
@@ -157,5 +157,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.body.append(part)
 
     def on_message_complete(self) -> None:
+        # The parser knows only here whether the connection may stay.
         if self.status:
             self.complete = True
+            self.keep = self.parser.should_keep_alive()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bandari.runtimes import probes
 from bandari.runtimes.protocol import FlagProblem, ModelForm, ServeCommand, ServeRequest
@@ -51,7 +51,8 @@ class Vllm:
         model, _ = model_of(here)
         if model and model == request.repo:
             here = with_model(here, "$(MODEL_DIR)")
-        return _command((engine, "serve"), here, request, host="127.0.0.1", port="$(PORT)")
+        command = _command((engine, "serve"), here, request, host="127.0.0.1", port="$(PORT)")
+        return replace(command, env={"VLLM_NO_USAGE_STATS": "1"})  # it reports its use unless told not to
 
     def problems(self, request: ServeRequest, engine: str) -> tuple[FlagProblem, ...]:
         """The program, or another model than the group's; vLLM judges its flags itself when it starts."""

@@ -1,7 +1,8 @@
 """A double of the Hugging Face hub on loopback: the part of its HTTP API that the real client uses to list and fetch.
 
-It is not the hub: no accounts, no history, no Xet storage; one revision a repository. Large files are redirected to a
-second address as the hub's are, ranges are honoured, and it can refuse, cut a transfer, or lie about what it sends.
+It is not the hub: no accounts, no history, no Xet storage; one revision a repository. Large files are redirected to
+storage of another origin as the hub's are, ranges are honoured, and it can refuse, cut a transfer, or lie about what it
+sends.
 """
 
 from __future__ import annotations
@@ -87,13 +88,26 @@ class _Listener(ThreadingHTTPServer):
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self.connections: list[socket.socket] = []
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:
         if isinstance(request, socket.socket):
             self.connections.append(request)
         super().process_request(request, client_address)
 
-    def end_connections(self) -> None:
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the open connections too; more than once is well."""
+        if self._thread.is_alive():
+            self.shutdown()
+            self.server_close()
+            self._thread.join()
         for connection in self.connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -102,14 +116,15 @@ class _Listener(ThreadingHTTPServer):
 class HubServer:
     """The double; a context manager.
 
-    `requests` are the lines asked for, each with its range; `cuts` tells of the next transfers after how many bytes
-    they break.
+    `requests` are the lines asked for, each with its range (`GET /owner/name/file bytes=10-`); `cuts` tells of the next
+    transfers after how many bytes they break; `leaked` holds tokens that were shown to the storage.
     """
 
     def __init__(self) -> None:
         self.repositories: dict[str, HubRepository] = {}
         self.requests: list[str] = []
         self.cuts: list[int] = []
+        self.leaked: list[str] = []
         self.failing = 0
         """HTTP status that every request gets; 0: none."""
         hub = self
@@ -117,11 +132,11 @@ class HubServer:
         class Handler(_Handler):
             server_hub = hub
 
-        self._server = _Listener(Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._site, self._storage = _Listener(Handler), _Listener(Handler)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._site.start()
+        self._storage.start()
         return self
 
     def __exit__(
@@ -131,16 +146,13 @@ class HubServer:
 
     def close(self) -> None:
         """Nobody answers at the endpoint any more."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.end_connections()
-            self._thread.join()
+        self._site.stop()
+        self._storage.stop()
 
     @property
     def endpoint(self) -> str:
         """For HF_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._site.address
 
     def add(self, name: str, files: Mapping[str, bytes], **access: Any) -> HubRepository:
         """A repository with these files; `access`: gated, private, token."""
@@ -168,15 +180,17 @@ class HubServer:
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
-    def answer(self, path: str, token: str, asked_range: str) -> _Answer:
-        """What the hub says to one GET."""
+    def answer(self, server: object, path: str, token: str, asked_range: str) -> _Answer:
+        """What the hub, or its storage, says to one GET."""
         if self.failing:
             return _Answer(self.failing)
-        match [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]:
+        parts = [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]
+        if server is self._storage:
+            self.leaked += [token] if token else []
+            return self._content("/".join(parts[:2]), "/".join(parts[2:]), asked_range)
+        match parts:
             case ["api", "models", owner, name, *rest]:
                 return self._api(f"{owner}/{name}", rest, token)
-            case ["cdn", owner, name, *rest]:
-                return self._content(f"{owner}/{name}", "/".join(rest), asked_range)
             case [owner, name, "resolve", revision, *rest]:
                 return self._resolve(f"{owner}/{name}", revision, "/".join(rest), token)
             case _:
@@ -211,7 +225,7 @@ class HubServer:
         if not file.is_lfs:
             return _Answer(200, headers, file.content if file.sent is None else file.sent)
         linked = {"X-Linked-Size": str(file.size), "X-Linked-Etag": f'"{file.sha256}"'}
-        return _Answer(302, {**headers, **linked, "Location": f"{self.endpoint}/cdn/{name}/{file_name}"})
+        return _Answer(302, {**headers, **linked, "Location": f"{self._storage.address}/{name}/{file_name}"})
 
     def _content(self, name: str, file_name: str, asked_range: str) -> _Answer:
         file = self.repositories[name].files[file_name]
@@ -278,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked_range = self.headers.get("Range", "")
         hub.requests.append(f"{self.command} {self.path} {asked_range}".rstrip())
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        answer = hub.answer(self.path, token, asked_range)
+        answer = hub.answer(self.server, self.path, token, asked_range)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

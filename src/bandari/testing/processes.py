@@ -28,6 +28,7 @@ import http.server, json, os, subprocess, sys, time
 class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length", "0")))
         if "failing" in sys.argv or os.path.exists(os.environ.get("FAIL_WHEN", "/nowhere")):
             status = 503
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bandari.diagnostics import did_you_mean
 from bandari.runtimes import probes
-from bandari.runtimes.llama_flags import BY_NAME, CHOICES, REFUSED, Arity, Given, read
+from bandari.runtimes.llama_flags import AUTO_SLOTS, BY_NAME, CHOICES, REFUSED, Arity, Given, read
 from bandari.runtimes.protocol import FlagProblem, ModelForm, ServeCommand, ServeRequest
 
 EMBEDDED = "xllamacpp"
@@ -16,8 +16,6 @@ PROGRAMS = frozenset({"server", "llama-server", "llama-cpp-server"})
 """Names under which images carry the server: `/server` in 2024, `/app/llama-server` since."""
 MODEL_FOLDER = "/data"
 """Where a container finds the model's files."""
-AUTO_SLOTS = 4
-"""What llama-server takes when a command names no `--parallel`: four slots that share the context."""
 SLOTS, CONTEXT = 4, 4096
 """Our default, and the tokens of each slot: the original's context for a request. `--ctx-size` is divided by the slots;
 one pool for all (`--kv-unified`) ends every request with a 500 when together they need more than it has.

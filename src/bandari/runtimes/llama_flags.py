@@ -231,6 +231,8 @@ _TABLE = """
 --spec-type                                 | text   | refused                    | LLAMA_ARG_SPEC_TYPE
 """
 
+AUTO_SLOTS = 4
+"""What llama-server takes for `--parallel -1`, its default: four slots that share the context."""
 REFUSED = "refused"
 IGNORED = "ignored"
 SWITCHES = frozenset({"none", "on", "off", "loud", "mlock", "mmap", "unmapped", "direct", "rerank"})

@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 from urllib.parse import urlsplit
 
-from bandari.runtimes.llama_flags import BY_NAME, FLAGS, IGNORED, REFUSED, Arity, Flag, Given, read
+from bandari.runtimes.llama_flags import AUTO_SLOTS, BY_NAME, FLAGS, IGNORED, REFUSED, Arity, Flag, Given, read
 
-AUTO_SLOTS = 4
-"""Slots when the command does not say, and what `--parallel -1` means; llama-server's own choice."""
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 MAGIC = b"GGUF"
 

@@ -9,9 +9,20 @@ from typing import Any
 import pytest
 import xllamacpp
 
-from bandari.runtimes.llama_flags import BY_NAME, CHOICES, FLAGS, IGNORED, REFUSED, SWITCHES, Arity, Flag, Given, read
-from bandari.serving.llama import (
+from bandari.runtimes.llama_flags import (
     AUTO_SLOTS,
+    BY_NAME,
+    CHOICES,
+    FLAGS,
+    IGNORED,
+    REFUSED,
+    SWITCHES,
+    Arity,
+    Flag,
+    Given,
+    read,
+)
+from bandari.serving.llama import (
     READERS,
     BadStart,
     apply,

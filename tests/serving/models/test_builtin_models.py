@@ -9,7 +9,8 @@ from pathlib import Path
 import gguf
 import pytest
 
-from bandari.serving.models import CLASSES, FOLLOWS, RECIPE, builtin, vocabulary
+from bandari.serving.models import BUILTINS, CLASSES, FOLLOWS, RECIPE, builtin, vocabulary
+from bandari.serving.protocol import BUILTIN_MODELS
 
 
 def test_the_tiny_model_is_a_gguf_of_under_a_megabyte_named_by_its_hash(tmp_path: Path) -> None:
@@ -42,6 +43,10 @@ def test_several_makers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
         maker.join()
     (path,) = tmp_path.iterdir()
     assert path == builtin("tiny", tmp_path)
+
+
+def test_the_names_that_a_file_may_say_are_those_that_can_be_made() -> None:
+    assert set(BUILTINS) == set(BUILTIN_MODELS)
 
 
 def test_an_unknown_name_is_a_lookup_error(tmp_path: Path) -> None:

@@ -1,0 +1,22 @@
+"""What does not fit together in a file whose parts are well formed alone.
+
+Each rule looks at the plain values, so that it speaks even where another part of the file is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bandari.desired.state import ProviderName
+from bandari.diagnostics import Diagnostic
+from bandari.document import Document
+from bandari.specs.meaning.subject import Subject
+
+RULES: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = ()
+
+
+def findings(document: Document, key: str, provider: ProviderName) -> Iterator[Diagnostic]:
+    """The findings of every rule about the target that stands at `key` and is to run on `provider`."""
+    subject = Subject(document, key, provider)
+    for rule in RULES:
+        yield from rule(subject)

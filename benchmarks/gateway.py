@@ -11,7 +11,7 @@ from benchmarks.figures import Columns, Figure, Section, Spread, Table, differen
 from benchmarks.processes import CannotMeasure, Side, cpu_seconds, pss_mib
 from benchmarks.proxies import SIDES, Proxy, upstreams
 
-ROUNDS = 5
+ROUNDS = 7
 CONNECTIONS = 64
 EVENTS = 50
 PACE = 0.005
@@ -42,8 +42,8 @@ def measure(folder: Path) -> Section:
     with contextlib.ExitStack() as stack:
         ports = stack.enter_context(upstreams(folder))
         sides, missing = _started(stack, SIDES, folder, ports)
-        requests = _rounds(sides, PLAIN, seconds=0.8)
-        streams = _rounds(sides, stream_body(EVENTS, PACE), seconds=1.2)
+        requests = _rounds(sides, PLAIN, seconds=0.6)
+        streams = _rounds(sides, stream_body(EVENTS, PACE), seconds=1.0)
         first = _first_tokens(sides, ports[0])
         memory = {side.name: pss_mib(side.pid) for side in sides}
     figures = [*_cpu("request", requests), *_cpu(f"stream of {EVENTS} events", streams), *_added(first)]

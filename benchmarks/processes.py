@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import re
 import socket
@@ -74,6 +75,15 @@ def accepts(port: int) -> bool:
     """Whether somebody listens there."""
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1.0):
         return True
+    return False
+
+
+def healthy(port: int) -> bool:
+    """Whether GET /health answers 200."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
     return False
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.driving import drive, stream_body
 from benchmarks.figures import Columns, Figure, Section, Spread, Table, differences, medians, ratios
 from benchmarks.gateway import turned
-from benchmarks.processes import CannotMeasure, Side, free_port, module, running, wait_for
+from benchmarks.processes import CannotMeasure, Side, free_port, healthy, module, running, wait_for, wait_until
 
 from bandari.serving.models import builtin
 from benchmarks import proxies
@@ -96,6 +96,7 @@ def _replica(folder: Path) -> Iterator[tuple[int]]:
     size = ("--parallel", str(SLOTS), "--ctx-size", str(512 * SLOTS))
     with running(module("bandari.serving.llama", *words, *size), log) as child:
         wait_for(child, port, log)
+        wait_until(lambda: healthy(port), "llama.cpp was not ready")
         drive(port, LLAMA.body, requests=3)
         yield (port,)
 

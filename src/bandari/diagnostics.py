@@ -48,6 +48,8 @@ class Diagnostic:
     why: str = ""
     help: str = ""
     related: tuple[Related, ...] = ()
+    sensitive: bool = False
+    """Whether a credential stands at the place, so that its line is not to be shown."""
 
     def to_json(self) -> dict[str, object]:
         """The shape of `--json`, version 1."""

@@ -231,6 +231,7 @@ def test_a_misspelt_machine_type_gets_the_nearest_name_of_its_own_cloud() -> Non
 def test_a_credential_is_never_repeated(desired: DesiredState) -> None:
     assert codes(desired) == ["BND410"]
     assert "very-secret-value" not in repr(findings(desired))
+    assert all(finding.sensitive for finding in findings(desired)), "the line would be shown"
 
 
 def test_one_public_group_is_enough_to_hear_of_plain_http() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bandari.analysis.subject import Subject, external_at, query_at
 from bandari.desired.secrets import is_secret_name, is_secret_value
 from bandari.desired.workloads import EnvVar, ModelServer
-from bandari.diagnostics import Diagnostic, Span, warning
+from bandari.diagnostics import Diagnostic, Severity, Span
 
 CODE = "BND410"
 SHORTEST = 6
@@ -28,7 +28,7 @@ def _environment(server: ModelServer) -> Iterator[Diagnostic]:
     for index, variable in enumerate(server.env):
         if _holds(variable):
             yield _finding(
-                server.origin.at("runtime", "env", index, "name"),
+                server.origin.at("runtime", "env", index, "value"),
                 f"variable {variable.name!r} of group {server.name!r}",
                 f"use valueFrom: {{secretKeyRef: {{name: {server.name}, key: {variable.name.lower()}}}}} in its place",
             )
@@ -73,4 +73,5 @@ def _any_secret(pairs: Mapping[str, str]) -> bool:
 
 
 def _finding(span: Span, what: str, fix: str) -> Diagnostic:
-    return warning(CODE, span, f"cannot keep a credential secret in plain text: {what}", why=WHY, fix=fix)
+    message = f"cannot keep a credential secret in plain text: {what}"
+    return Diagnostic(Severity.WARNING, CODE, span, message, WHY, fix, sensitive=True)

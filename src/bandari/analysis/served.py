@@ -27,12 +27,13 @@ def not_served(
     runtimes: Sequence[ServingRuntime],
     secrets: Collection[tuple[str, str]],
 ) -> tuple[NotServed, ...]:
-    """All of it, in the order of the state's workloads; `secrets` are the (secret, key) pairs of the secrets file."""
+    """All of it, in the order of the file; `secrets` are the (secret, key) pairs of the secrets file."""
     here = Here(state, host, runtimes, secrets)
     found = [*_system(here), *_workloads(here)]
     refused = {lacking.item for lacking in found if lacking.blocking}
     served = [server for server in state.servers() if server.name not in refused]
-    return (*found, *memory.together(served, here))
+    points = (*found, *memory.together(served, here))
+    return tuple(sorted(points, key=lambda point: point.diagnostic.span))
 
 
 def _workloads(here: Here) -> Iterator[NotServed]:

@@ -162,14 +162,13 @@ class Site:
         return next((part for part in self.status().get("parts", []) if part["name"] == name), {})
 
     def ready(self, name: str = "chat", *, within: float = 15.0) -> list[dict[str, Any]]:
-        """Waits until a part is ready; its replicas."""
+        """Waits until a part is ready; its replicas but those that drain."""
         try:
             part = until(lambda: (p := self.part(name)) and p["state"] == "ready" and p, f"{name} ready", within=within)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.part(name)}") from None
         assert part
-        found: list[dict[str, Any]] = part.get("detail", [])
-        return found
+        return [replica for replica in part.get("detail", []) if replica["state"] == "ready"]
 
     # --- looking
 

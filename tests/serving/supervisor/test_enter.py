@@ -90,12 +90,12 @@ def test_a_cap_says_what_holds_and_leaves_nothing_behind() -> None:
         sleeper = subprocess.Popen(["sleep", "100"])
         try:
             cap.started(sleeper.pid)
-            assert "bandari-try-chat-0" in Path(f"/proc/{sleeper.pid}/cgroup").read_text()
+            assert "bandari.try.chat-0" in Path(f"/proc/{sleeper.pid}/cgroup").read_text()
         finally:
             sleeper.kill()
             sleeper.wait()
     limits.release("try", "chat-0")
-    assert not list(Path("/sys/fs/cgroup").glob("**/bandari-try-chat-0"))
+    assert not list(Path("/sys/fs/cgroup").glob("**/bandari.try.chat-0"))
 
 
 def test_no_memory_asked_for_is_no_cap() -> None:

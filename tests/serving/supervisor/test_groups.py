@@ -232,6 +232,9 @@ def test_a_replica_is_held_to_its_memory_and_runs_nevertheless(running: Site) ->
     running.apply("group.chat", group(memory=512 * 2**20, enforce_limits=True))
     assert told(running.ready()[0])
     assert "memory is capped at 536870912 bytes by" in running.log("supervisor").read_text()
+    running.call("stop")
+    until(lambda: not running.processes(), "nothing is left")
+    assert not list(Path("/sys/fs/cgroup").glob("**/bandari.try.*"))
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,7 @@ def test_more_and_fewer_replicas_lose_no_request(site: Site, load: Load) -> None
     assert load.failed == []
 
 
+@pytest.mark.slow
 def test_a_gateway_that_hangs_is_replaced(site: Site, port: int) -> None:
     before = gateway_pid(site)
     os.kill(before, signal.SIGSTOP)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bandari import __version__
+from bandari._version import __version__
 from bandari.errors import BandariError
 from bandari.serving.autoscaler import Autoscaler
 from bandari.serving.guard import GUARD_PID_FILE, SUPERVISOR_PID_FILE, alive, write_pid
@@ -30,16 +30,14 @@ from bandari.serving.protocol import (
     GatewayBody,
     GatewayHello,
     GatewayTable,
-    GroupTable,
     Op,
     ReplicaSetBody,
     Request,
-    RouteBody,
     Status,
     Stored,
     plain,
 )
-from bandari.serving.supervisor import adoption, logs
+from bandari.serving.supervisor import adoption, limits, logs
 from bandari.serving.supervisor.cluster import Cluster
 from bandari.serving.supervisor.control import Control, Refused
 from bandari.serving.supervisor.faults import fault
@@ -47,6 +45,7 @@ from bandari.serving.supervisor.gateway import Gateway
 from bandari.serving.supervisor.link import Connection, Link, Listeners
 from bandari.serving.supervisor.replicas import ReplicaSet
 from bandari.serving.supervisor.store import Store
+from bandari.serving.supervisor.tables import group_tables
 
 _log = logging.getLogger(__name__)
 _Body = TypeVar("_Body")
@@ -99,6 +98,7 @@ class Supervisor:
         await self.autoscaler.aclose()
         if self._ended.is_set():
             adoption.sweep(self)
+            limits.sweep(self.state.cluster)
             self.cluster.store.remove()
             shutil.rmtree(self.cluster.scratch, ignore_errors=True)
             (self.folder / SUPERVISOR_PID_FILE).unlink(missing_ok=True)
@@ -228,36 +228,12 @@ class Supervisor:
     def _tell(self) -> None:
         if self.cluster.store.lost and not self.state.resources:
             return  # The gateway still has a table, and it is better than the empty one that we could make.
-        groups = tuple(self._group_tables())
+        groups = tuple(group_tables(self.state.resources, self.sets))
         told = (groups, self.keys)
         if self.table is None or told != (self.table.groups, self.table.keys):
             self.revision += 1
             self.table = GatewayTable(self.state.cluster, groups, self.keys, self.revision)
         self.link.send(self.table)
-
-    def _group_tables(self) -> list[GroupTable]:
-        routes = {
-            address.partition(".")[2]: msgspec.convert(stored.body, RouteBody)
-            for address, stored in self.state.resources.items()
-            if address.startswith("route.")
-        }
-        by_group = {route.group: route for route in routes.values()}
-        tables = []
-        for group, replica_set in sorted(self.sets.items()):
-            route = by_group.get(group)
-            body = replica_set.body
-            tables.append(
-                GroupTable(
-                    name=group,
-                    namespace=route.namespace if route else (body.namespace if body else "default"),
-                    models=route.models if route else (),
-                    public=route.public if route else False,
-                    upstreams=replica_set.upstreams(),
-                    waking=replica_set.waking and route is not None,
-                    stand_in=route.stand_in if route else "",
-                )
-            )
-        return tables
 
     # --- the gateway's link
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bandari.serving.supervisor.procfs import Stat, descendants, marked, processes, stat
@@ -57,18 +57,20 @@ def terminate(root: Stat) -> None:
 
 def kill(state: Path, part: str, root: Stat | None) -> None:
     """SIGKILL to all of the part, until nobody is left of it."""
-    for _ in range(_ROUNDS):
-        if not _kill_all(tree(state, part, root)):
-            return
+    _kill_all(lambda: tree(state, part, root))
 
 
 def kill_marked(state: Path, part: str, spawn: str) -> None:
     """SIGKILL to those of a part that carry the token of one start, so that a later start is not hit."""
+    _kill_all(lambda: [mark.stat for mark in marked(state) if mark.part == part and mark.spawn == spawn])
+
+
+def _kill_all(find: Callable[[], Iterable[Stat]]) -> None:
+    seen: set[tuple[int, int]] = set()
     for _ in range(_ROUNDS):
-        found = (mark.stat for mark in marked(state) if mark.part == part and mark.spawn == spawn)
-        if not _kill_all(found):
+        fresh = [victim for victim in find() if (victim.pid, victim.start) not in seen]
+        if not fresh:
             return
-
-
-def _kill_all(victims: Iterable[Stat]) -> int:
-    return sum(send(victim, signal.SIGKILL) for victim in victims)
+        for victim in fresh:
+            send(victim, signal.SIGKILL)
+            seen.add((victim.pid, victim.start))

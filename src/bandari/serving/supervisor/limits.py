@@ -56,14 +56,23 @@ def holds() -> str:
 
 
 def release(cluster: str, replica: str) -> None:
-    """Removes the cgroup of a replica that has ended."""
-    if _base.cache_info().currsize and (found := _base()):
+    """Removes the cgroup of a replica that has ended; one whose last process is not reaped yet stays for `sweep`."""
+    if found := _base():
         with contextlib.suppress(OSError):
             (found[0] / _name(cluster, replica)).rmdir()
 
 
+def sweep(cluster: str) -> None:
+    """Removes all cgroups of a cluster that have no process."""
+    if found := _base():
+        for folder in found[0].glob(_name(cluster, "*")):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
 def _name(cluster: str, replica: str) -> str:
-    return f"bandari-{cluster}-{replica}"
+    # A dot, which is in no name, so that cluster `a` does not find those of `a-b`.
+    return f"bandari.{cluster}.{replica}"
 
 
 def _enter(folder: Path, pid: int) -> None:

@@ -149,7 +149,8 @@ class Replica:
         if (new in _PROBED) != (old in _PROBED) or (new is State.STARTING and old is not State.STARTING):
             self._probe()
         if new is State.STOPPED:
-            limits.release(self.cluster.name, self.name)
+            if self.body is None or self.body.enforce_limits:
+                limits.release(self.cluster.name, self.name)
             self.on_stopped(self)
 
     def _probe(self) -> None:

@@ -180,11 +180,12 @@ class ReplicaSet:
         return (r for r in self.replicas if r.state not in LEAVING and self.body and r.generation == wanted)
 
     def status(self, load: GroupLoad) -> PartStatus:
-        """Its line of the status: ready when as many as wanted are, all of one generation."""
+        """Its line of the status: ready when as many as wanted are, all of one generation but those that drain."""
         current = list(self.current())
         ready = sum(r.state is State.READY for r in self.replicas)
         settled = sum(r.state is State.READY for r in current)
-        complete = settled >= self.count and len(self.replicas) == len(current)
+        present = [r for r in self.replicas if r.state not in LEAVING]
+        complete = settled >= self.count and len(present) == len(current)
         state, reason = self._state(current, complete=complete)
         body = self.body or ReplicaSetBody(self.group, (), "")
         return PartStatus(
@@ -199,7 +200,7 @@ class ReplicaSet:
             lost = any(r.child.record.unclaimed for r in self.replicas)
             return ("unclaimed", _UNCLAIMED) if lost else ("stopping", "its replicas finish their requests")
         if complete and not self._blocked:
-            return ("ready", "") if self.count else ("idle", "scaled to zero; the next request starts a replica")
+            return ("ready", "") if self.count else self._at_zero()
         if self._blocked:
             return State.PENDING.value, self._blocked
         waiting = next((r for r in current if r.state is not State.READY), None)
@@ -207,6 +208,11 @@ class ReplicaSet:
             return "updating", "replicas of the version before are being replaced"
         line = waiting.status()
         return line.state, f"{waiting.name}: {line.reason}"
+
+    def _at_zero(self) -> tuple[str, str]:
+        if self.replicas:
+            return State.DRAINING.value, "scaled to zero; its replicas finish their requests"
+        return "idle", "scaled to zero; the next request starts a replica"
 
 
 def _first_to_go(replica: Replica) -> tuple[bool, int]:

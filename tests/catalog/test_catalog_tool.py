@@ -15,24 +15,10 @@ from bandari.units import Cpu, Memory
 
 ALLOCATABLE = {"k8s_alloc_cpu": "3920m", "k8s_alloc_mem": "14162Mi"}
 AWS = {"vcpu": "4", "mem_gib": "16.0", "arch": "x86_64", "gpu": "", **ALLOCATABLE}
-    "vcpu": "4",
-    "mem_gib": "16.0",
-SIZE = {"vcpu": "12", "mem_gib": "85.00", "arch": "x86_64"}
-GCP = SIZE | {"gpu": "A100-40GB", "gpu_count": "1", "gpu_mem_gib_each": "40"}
-    "gpu": "",
-    "k8s_alloc_cpu": "3920m",
-    "k8s_alloc_mem": "14162Mi",
-}
-GPU = {"gpu_vendor": "NVIDIA", "gpu": "L4", "gpu_count": "0", "gpu_mem_gib_each": "2.8"}
+SHARE = {"gpu_vendor": "NVIDIA", "gpu": "L4", "gpu_count": "0", "gpu_mem_gib_each": "2.8"}
 NEURON = {"gpu_vendor": "AWS", "gpu": "Inferentia2", "gpu_count": "1", "gpu_mem_gib_each": "32.0"}
-GCP = {
-    "vcpu": "12",
-    "mem_gib": "85.00",
-    "arch": "x86_64",
-    "gpu": "A100-40GB",
-    "gpu_count": "1",
-    "gpu_mem_gib_each": "40",
-}
+GCP = {"vcpu": "12", "mem_gib": "85.00", "arch": "x86_64", "gpu": "A100-40GB"}
+ONE = {"gpu_count": "1", "gpu_mem_gib_each": "40"}
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +43,11 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
     plain = {"name": "m9.large", **AWS, "od_us_east_1": "0.5"}
-    shared = {"name": "g9.large", **AWS, **GPU, "od_us_east_1": ""}
+    shared = {"name": "g9.large", **AWS, **SHARE, "od_us_east_1": ""}
     neuron = {"name": "inf9.large", **AWS, **NEURON, "od_us_east_1": "1.5"}
     mac = {"name": "mac9.metal", **AWS, "arch": "arm64_mac", "od_us_east_1": "1.5"}
     write(tmp_path / "aws_instance_types.csv.gz", [plain, shared, neuron, mac])
-    write(tmp_path / "gcp_machine_types.csv.gz", [{"name": "a9-1g", **GCP, "od_us-central1": "3.67"}])
+    write(tmp_path / "gcp_machine_types.csv.gz", [{"name": "a9-1g", **GCP, **ONE, "od_us-central1": "3.67"}])
     return tmp_path
 
 

@@ -5,7 +5,12 @@ Source: pkg/scaling/scalers_builder.go and pkg/scalers of https://github.com/ked
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bandari.units import Cpu, Memory
 
 KNOWN_TYPES = frozenset(
     """
@@ -41,3 +46,104 @@ def pairs(text: str) -> dict[str, str]:
             raise ValueError(pair)
         found[key.strip()] = value.strip()
     return found
+
+
+def _any(_: str) -> str:
+    return ""
+
+
+def _filled(text: str) -> str:
+    return "" if text.strip() else "it is empty"
+
+
+def _address(text: str) -> str:
+    return "" if re.fullmatch(r"https?://[^/\s]+\S*", text.strip()) else "it is no http:// or https:// address"
+
+
+def _number(text: str) -> str:
+    try:
+        return "" if math.isfinite(float(text)) else "it is not finite"
+    except ValueError:
+        return "it is no number"
+
+
+def _positive(text: str) -> str:
+    return _number(text) or ("" if float(text) > 0 else "it must be more than 0")
+
+
+def _truth(text: str) -> str:
+    return "" if text in _TRUE | _FALSE else "it is not true or false"
+
+
+def _pairs(text: str) -> str:
+    try:
+        pairs(text)
+    except ValueError:
+        return "it is no list of name=value, separated by commas"
+    return ""
+
+
+def _duration(text: str) -> str:
+    return "" if _DURATION.fullmatch(text.strip()) else "it is no duration such as 5s"
+
+
+def _modes(text: str) -> str:
+    unknown = [mode for mode in map(str.strip, text.split(",")) if mode not in _AUTH_MODES]
+    return f"{unknown[0]!r} is not one of {', '.join(_AUTH_MODES)}" if unknown else ""
+
+
+def _metric(text: str) -> str:
+    return "" if text in METRIC_TYPES else f"it is not one of {', '.join(METRIC_TYPES)}"
+
+
+def amount(kind: str, metric: str, text: str) -> str:
+    """What is wrong with the value of a cpu or memory trigger, or nothing."""
+    if metric == "Utilization":
+        whole = text.strip().isdecimal() and 0 < int(text) < 2**31
+        return "" if whole else "a utilization is a whole number of percent, more than 0"
+    try:
+        value = Cpu.parse(text).millicores if kind == "cpu" else Memory.parse(text).bytes
+    except ValueError:
+        return f"it is no {'CPU quantity such as 500m' if kind == 'cpu' else 'size such as 512Mi'}"
+    return "" if value > 0 else "it must be more than 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of a trigger's metadata: `problem` says what is wrong with a text, or nothing."""
+
+    problem: Callable[[str], str]
+    meaning: str = ""
+    example: str = ""
+    required: bool = False
+
+
+METRIC_TYPES = ("Utilization", "AverageValue")
+_AUTH_MODES = ("apiKey", "basic", "bearer", "custom", "oauth", "tls")
+_RESOURCE: Mapping[str, Setting] = {
+    "value": Setting(_filled, "percent of the request, or a quantity", "50", required=True),
+    "type": Setting(_metric),
+    "containerName": Setting(_filled),
+}
+SETTINGS: Mapping[str, Mapping[str, Setting]] = {
+    "cpu": _RESOURCE,
+    "memory": _RESOURCE,
+    "prometheus": {
+        "serverAddress": Setting(_address, "where Prometheus is", "http://prometheus:9090", required=True),
+        "query": Setting(_filled, "what to ask", "sum(rate(requests_total[5m]))", required=True),
+        "threshold": Setting(_positive, "the result that one replica can bear", "100", required=True),
+        "activationThreshold": Setting(_number),
+        "metricName": Setting(_any),
+        "namespace": Setting(_any),
+        "ignoreNullValues": Setting(_truth),
+        "customHeaders": Setting(_pairs),
+        "queryParameters": Setting(_pairs),
+        "unsafeSsl": Setting(_truth),
+        "timeout": Setting(_duration),
+        "authModes": Setting(_modes),
+        "cortexOrgID": Setting(_any),
+        "awsRegion": Setting(_any),
+        "identityOwner": Setting(_any),
+    },
+}
+"""Trigger type -> its settings; `metricName` and `cortexOrgID` are of older versions and still found in files."""

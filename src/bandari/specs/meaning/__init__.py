@@ -10,9 +10,25 @@ from collections.abc import Callable, Iterator
 from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic
 from bandari.document import Document
+from bandari.specs.meaning import bounds, choices, limits, names, required, triggers
 from bandari.specs.meaning.subject import Subject
 
-RULES: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = ()
+RULES: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
+    required.check,
+    bounds.check,
+    names.groups,
+    names.variables,
+    names.mounts,
+    names.volumes,
+    choices.probes,
+    choices.variables,
+    choices.volumes,
+    choices.models,
+    triggers.check,
+    limits.log_retention,
+    limits.models,
+    limits.memory,
+)
 
 
 def findings(document: Document, key: str, provider: ProviderName) -> Iterator[Diagnostic]:

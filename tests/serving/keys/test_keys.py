@@ -69,8 +69,9 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_keys_that_are_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from bandari.serving.keys import create; create(Path(sys.argv[1]), *A)"
-    code = code.replace("*A", "sys.argv[2], 1.0")
+    code = (
+        "import sys, pathlib as p; from bandari.serving import keys; keys.create(p.Path(sys.argv[1]), sys.argv[2], 1.0)"
+    )
     making = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), f"key-{n}"]) for n in range(6)]
     assert [process.wait() for process in making] == [0] * 6
     assert {record.name for record in keys.records(tmp_path)} == {f"key-{n}" for n in range(6)}

@@ -26,8 +26,8 @@ class Downstream(asyncio.Protocol):
     """`exchange` is the request being answered, `_pending` those that came after it on the same connection."""
 
     __slots__ = (
-        "_body", "_body_size", "_body_until", "_continue_due", "_deadline", "_head", "_head_size", "_parser",
-        "_pending", "_reading", "_state", "_transport", "exchange", "public", "service", "stalled_since",
+        "_begun", "_body", "_body_size", "_body_until", "_continue_due", "_deadline", "_head", "_head_size",
+        "_parser", "_pending", "_reading", "_state", "_transport", "exchange", "public", "service", "stalled_since",
     )  # fmt: skip
 
     def __init__(self, service: Service, *, public: bool) -> None:
@@ -42,7 +42,7 @@ class Downstream(asyncio.Protocol):
         self._state = _WAITING
         self._deadline = self._body_until = 0.0
         self._head = Head()
-        self._head_size = self._body_size = 0
+        self._head_size = self._body_size = self._begun = 0
         self._body: list[bytes] = []
         self._continue_due = False
         self._parser = httptools.HttpRequestParser(self)
@@ -107,7 +107,7 @@ class Downstream(asyncio.Protocol):
         """Part of a request, or several."""
         if self._state is _CLOSED:
             return
-        before = self._state
+        before, self._begun = self._state, 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -116,8 +116,9 @@ class Downstream(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(answers.malformed(str(error).lower()))
             return
-        if self._state is _HEAD and before is _HEAD:
-            self._head_size += len(data)
+        if self._state is _HEAD:
+            # Of a head behind other requests in the same piece only what follows is counted.
+            self._head_size += len(data) if self._begun <= (before is _WAITING) else 0
             if self._head_size > self.service.limits.head_bytes:
                 self._refuse(answers.head_too_large(self.service.limits.head_bytes))
         elif self._state is _BODY:
@@ -138,6 +139,7 @@ class Downstream(asyncio.Protocol):
         if self._state is _CLOSED:
             return
         self._state = _HEAD
+        self._begun += 1
         self._head = Head()
         self._head_size = self._body_size = 0
         self._body = []

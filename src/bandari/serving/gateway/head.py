@@ -42,6 +42,8 @@ class Head:
 
     def refusal(self, version: str) -> Answer | None:
         """Reads the special headers; what is wrong with the request, or None."""
+        if version not in {"1.0", "1.1"}:
+            return malformed(f"it is HTTP/{version}")
         hosts = 0
         encodings: list[bytes] = []
         lengths = 0

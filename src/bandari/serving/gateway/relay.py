@@ -80,6 +80,11 @@ class Relay:
         lines.append(self._frame(data, complete=complete))
         return b"".join(lines)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is a stream that has not come to its end, as far as its events tell."""
+        return self.events >= 0 and (bool(self._rest) or b"[DONE]" not in self._tail)
+
     def failure(self, message: str) -> bytes:
         """The end of a stream that the replica did not finish; empty where there is no room for one."""
         if self.events < 0 or not (self._framed or not self.keep):

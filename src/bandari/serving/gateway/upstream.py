@@ -21,8 +21,8 @@ class UpstreamConnection(asyncio.Protocol):
     """At most one exchange at a time uses it. `heard`: something of the answer has come; `reused`: it served before."""
 
     __slots__ = (
-        "body", "chunked", "complete", "event_stream", "exchange", "head", "heard", "idle_since", "keep", "length", "parser",
-        "reason",         "replica", "reused", "status", "surplus", "transport",
+        "body", "chunked", "complete", "event_stream", "exchange", "head", "heard", "idle_since", "keep", "length",
+        "parser", "reason", "replica", "reused", "status", "surplus", "transport",
     )  # fmt: skip
 
     def __init__(self, replica: Replica) -> None:
@@ -112,7 +112,8 @@ class UpstreamConnection(asyncio.Protocol):
         exchange, self.exchange = self.exchange, None
         if exchange is None:
             return
-        if exc is None and self.status and not self.length and not self.chunked:
+        unframed = self.status and not self.length and not self.chunked
+        if exc is None and unframed and not (exchange.relay and exchange.relay.unfinished):
             exchange.answered(self, [], complete=True)
         else:
             exchange.broken(self)

@@ -96,7 +96,7 @@ def models(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def _one_of(item: Item, keys: Sequence[str], code: str, why: str) -> Iterator[Diagnostic]:
-    given = [key for key in keys if key in item.value]
+    given = [key for key in item.value if key in keys]
     name = next(str(step) for step in reversed(item.path) if isinstance(step, str))
     if not given and not any(did_you_mean(key, keys) for key in item.value):
         message = f"cannot read {name}: it has none of {', '.join(keys)}"

@@ -140,15 +140,6 @@ def test_a_removal_goes_on_after_a_crash_of_the_supervisor(running: Site, link: 
     assert not running.part("chat")
 
 
-def test_what_does_not_end_on_sigterm_is_killed_with_all_its_descendants(running: Site) -> None:
-    running.apply("group.chat", group("chat", "deaf", "family"))
-    running.ready()
-    until(lambda: len(running.pids("chat-0")) == 3, "it has children")
-    running.call("delete", "group.chat")
-    until(lambda: not running.pids("chat-0"), "the whole tree has ended")
-    assert "did not end on SIGTERM" in running.log("supervisor").read_text()
-
-
 def test_a_queued_request_wakes_a_group_that_is_scaled_to_zero(running: Site, link: LinkDouble) -> None:
     running.apply("route.chat", ROUTE)
     running.apply("group.chat", group(scaling=ON_DEMAND))

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,9 +35,9 @@ def adopt(supervisor: Supervisor) -> None:
     marks = procfs.marked(supervisor.folder)
     if store.lost:
         _take_in(supervisor, marks)
-    leaders = {mark.spawn: mark.stat for mark in marks if mark.leads and mark.spawn}
+    leaders = _leaders(marks)
     for record in list(store.state.records.values()):
-        root = leaders.get(record.spawn) or _by_pid(record)
+        root = _by_pid(record) or leaders.get(record.spawn)
         if root is None and record.spawn:
             ending.kill_marked(supervisor.folder, record.name, record.spawn)
         if record.group:
@@ -57,14 +58,23 @@ def _restore(supervisor: Supervisor) -> None:
             supervisor.gateway.restore(msgspec.convert(stored.body, GatewayBody), stored.outputs)
 
 
+def _leaders(marks: Iterable[Marked]) -> dict[str, procfs.Stat]:
+    """What each start began with: the oldest, as a descendant may have made a session of its own."""
+    youngest_first = sorted(
+        (mark for mark in marks if mark.leads), key=lambda m: (m.stat.start, m.stat.pid), reverse=True
+    )
+    return {mark.spawn: mark.stat for mark in youngest_first}
+
+
 def _by_pid(record: Record) -> procfs.Stat | None:
     found = procfs.stat(record.pid) if record.pid else None
     return found if found and found.start == record.start else None
 
 
 def _take_in(supervisor: Supervisor, marks: tuple[Marked, ...]) -> None:
+    roots = {root.pid for root in _leaders(marks).values()}
     for mark in marks:
-        if not mark.leads:
+        if mark.stat.pid not in roots:
             continue
         record = Record(
             mark.part, mark.spawn, group=mark.group, generation=mark.generation, pid=mark.stat.pid,

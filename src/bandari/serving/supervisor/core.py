@@ -281,6 +281,7 @@ class Supervisor:
 
     def _beat(self, beats: int) -> None:
         self.gateway.look()
+        adoption.revive_guard(self)
         now = asyncio.get_running_loop().time()
         for replica_set in list(self.sets.values()):
             for replica in replica_set.replicas:
@@ -289,7 +290,6 @@ class Supervisor:
                 self._scale(replica_set)
         if beats % _ROTATE_EVERY == 0:
             logs.rotate_all(self.folder)
-            adoption.revive_guard(self)
         if beats % _SWEEP_EVERY == 1:
             adoption.sweep(self)
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from bandari.desired.secrets import is_secret_name, mask
 from bandari.diagnostics import Diagnostic, Severity, Span
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 """The line breaks that YAML counts."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NAMED = re.compile(r"\bname\s*:\s*[\"']?([\w.-]+)")
+_VALUE = re.compile(r"(\bvalue[\"']?\s*:\s*).+")
 _WIDTH = 160
 """Columns of a source line that are shown."""
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
@@ -34,7 +37,8 @@ class _Page:
     def finding(self, item: Diagnostic) -> Iterator[str]:
         label = self._style(f"{item.severity}[{item.code}]", _COLOURS[item.severity])
         yield f"{label}: {self._style(item.message)}"
-        yield from self._place(item.span, "-->", "^", _COLOURS[item.severity])
+        place = self._place(item.span, "-->", "^", _COLOURS[item.severity])
+        yield from (next(place),) if item.sensitive else place
         for place in item.related:
             yield from self._place(place.span, "...", "-", "cyan", place.message)
         if item.why:
@@ -45,7 +49,9 @@ class _Page:
     def _place(self, span: Span, arrow: str, mark: str, colour: str, words: str = "") -> Iterator[str]:
         yield f"  {self._style(arrow, 'blue')} {span}" + (f"  {words}" if words else "")
         line = self._line(span)
-        if line.strip():
+        if (hidden := self._hidden(span, line)) != line:
+            yield self._style(f"{span.line:>5} | ", "blue") + hidden[:_WIDTH]
+        elif line.strip():
             gutter = f"{span.line:>5} | "
             text, before, length = _window(line, span)
             yield self._style(gutter, "blue") + text
@@ -54,6 +60,13 @@ class _Page:
     def _line(self, span: Span) -> str:
         lines = self.lines.get(span.file, [])
         return lines[span.line - 1] if 0 < span.line <= len(lines) else ""
+
+    def _hidden(self, span: Span, line: str) -> str:
+        """The line with credentials as `***`: in it by their form, or as the value of a variable named like one."""
+        masked = mask(line)
+        near = self.lines.get(span.file, [])[max(0, span.line - 3) : span.line + 2]
+        named = any(is_secret_name(found[1]) for text in near for found in _NAMED.finditer(text))
+        return _VALUE.sub(r"\1***", masked) if named else masked
 
     def summary(self, found: tuple[Diagnostic, ...]) -> str:
         counts = [(kind, sum(item.severity is kind for item in found)) for kind in Severity]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from importlib import resources
-from pathlib import Path
 
 import click
 
-from bandari.cli.arguments import DEFAULT_FILE
+from bandari.cli.arguments import chosen_file, file_argument
 from bandari.cli.output import INVALID, Output, verb
 
 
 @click.command()
-@click.argument("path", default=DEFAULT_FILE, metavar="[FILE]")
+@file_argument()
 @click.option("--name", help="Name of the cluster [the folder's].")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @verb
-def init(out: Output, path: str, name: str | None, force: bool) -> int:
+def init(out: Output, argument: str | None, option: str | None, name: str | None, force: bool) -> int:
     """Write a commented starter file that runs on this machine as it is."""
-    place = Path(path)
+    place = chosen_file(argument, option)
+    path = str(place)
     if place.exists() and not force:
         message = f"cannot write {path!r}: it exists"
         out.document({"error": {"message": message, "fix": "another name, or --force"}})

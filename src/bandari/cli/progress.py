@@ -142,6 +142,7 @@ class Live(Lines):
         self.spinner.update(self.tasks["spinner"], description=text)
 
     def fetched(self, group: str, done: int, total: int) -> None:
+        """Moves the bar of a download."""
         if not total:
             return
         self._show(self.bars)

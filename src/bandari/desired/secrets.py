@@ -10,8 +10,8 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _VALUE = re.compile(
-    r"^(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{12,}|xox[abp]-\S{10,}"
-    r"|Bearer \S+|-----BEGIN [A-Z ]*PRIVATE KEY)"
+    r"(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{12,}|xox[abp]-\S{10,}"
+    r"|Bearer \S+|-----BEGIN [A-Z ]*PRIVATE KEY.*)"
 )
 _URL_PASSWORD = re.compile(r"(?<=://)([^/:@\s]*):([^/@\s]+)@")
 
@@ -24,3 +24,8 @@ def is_secret_name(name: str) -> bool:
 def is_secret_value(value: str) -> bool:
     """Whether a text has the form of a well-known credential, or is a URL with a password."""
     return bool(_VALUE.search(value) or _URL_PASSWORD.search(value))
+
+
+def mask(text: str) -> str:
+    """The text with everything that has the form of a credential as `***`."""
+    return _URL_PASSWORD.sub(r"\1:***@", _VALUE.sub("***", text))

@@ -59,6 +59,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
+    """Everything that should exist; compared without the origins of its items."""
+
     target: Target
     pools: tuple[NodePool, ...] = ()
     workloads: tuple[Workload, ...] = ()

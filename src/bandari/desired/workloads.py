@@ -173,6 +173,8 @@ class JobQueue:
 
 @dataclass(frozen=True, slots=True)
 class VectorStore:
+    """Qdrant: `storage` is for each replica."""
+
     name: str
     pool: str
     replicas: int
@@ -187,6 +189,8 @@ class VectorStore:
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
+    """Prometheus and the parts around it."""
+
     name: str
     storage: Memory
     switches: frozenset[str]

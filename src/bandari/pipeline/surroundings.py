@@ -27,6 +27,7 @@ def host() -> Host:
 
 
 def machines() -> Any:
+    """The packaged catalog of machine types."""
     import gzip
     from importlib import resources
 
@@ -50,12 +51,10 @@ def secret_digests(state: DesiredState) -> Mapping[tuple[str, str], str]:
     from bandari.document import load as load_document
 
     document, _ = load_document(Path(path).read_text(encoding="utf-8", errors="replace"), path)
-    value = document.value if document else {}
-    entries = value.items() if isinstance(value, Mapping) else ()
     key = _digest_key()
     return {
         (str(name), str(inner)): hmac.new(key, str(secret).encode(), hashlib.sha256).hexdigest()[:16]
-        for name, pairs in entries
+        for name, pairs in (document.value.items() if document else ())
         if isinstance(pairs, Mapping)
         for inner, secret in pairs.items()
     }

@@ -44,6 +44,7 @@ def node_pool(_pool: NodePool, _state: ResolvedState) -> Iterator[Resource]:
 
 @lowerings.register(ModelServer)
 def model_server(server: ModelServer, state: ResolvedState) -> Iterator[Resource]:
+    """Its files, its processes, its route; files before processes, the gateway before all."""
     resolved = state.servers[server.name]
     group = Address("local", "group", server.name)
     after = {GATEWAY}

@@ -197,6 +197,8 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaStatus:
+    """One process of a part."""
+
     name: str
     """`<group>-<ordinal>`; also the name of its log."""
     state: str
@@ -283,6 +285,8 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True)
 class GatewayTable:
+    """All that the gateway has to know; always sent whole."""
+
     cluster: str
     groups: tuple[GroupTable, ...]
     keys: tuple[str, ...] = ()

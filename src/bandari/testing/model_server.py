@@ -92,6 +92,7 @@ class Answering(asyncio.Protocol):
         self.tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came."""
         self.transport = cast("asyncio.Transport", transport)
         self.record.accepted += 1
         self.number = self.record.accepted

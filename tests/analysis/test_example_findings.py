@@ -21,7 +21,7 @@ from bandari.testing.builders import host
 MISTAKES = {
     ("BND401", "nodeType: g4dn.xlarge"): "a GPU machine without gpu.enabled",
     ("BND405", "image: ghcr.io/ggerganov/llama.cpp:server"): "an image that is not pinned",
-    ("BND408", "port: 8080"): "the two probes ask a port on which nothing listens (their paths are filled in)",
+    ("BND419", "port: 8080"): "the two probes ask a port on which nothing listens (their paths are filled in)",
     ("BND409", "- name: my-volume"): "a volume that exists nowhere",
     ("BND412", "query: |"): "the trigger of one group watches the other",
     ("BND418", "replicas: 2"): "Qdrant with two replicas",

@@ -98,6 +98,7 @@ def resolve(
         for w in state.workloads
     )
     served = replace(state, workloads=workloads)
+    host = replace(host, gpus=0) if state.target.local.gpu is False else host
     servers = {
         server.name: _server(server, host, runtime_for(server.image), stand_ins.get(server.name, ""))
         for server in served.servers()

@@ -82,12 +82,11 @@ CODES: tuple[Code, ...] = (
     Code(
         "BND408",
         "a probe that cannot pass",
-        "The probe asks for a path that the group's engine does not serve, or on a port where nothing listens. A "
-        "readiness probe that never passes keeps every replica out of service; a liveness probe that never passes "
-        "has healthy replicas ended and started again for ever. llama.cpp and vLLM answer on /health. Every "
-        "replica is told to listen on port 8000, whatever port its own command names. Leaving the probes out is a "
-        "good choice too: then each engine gets the ones that suit it.",
-        "readinessProbe:\n  httpGet:\n    path: /ready\n    port: 8080",
+        "The probe asks for a path that the group's engine does not serve. A readiness probe that never passes "
+        "keeps every replica out of service; a liveness probe that never passes has healthy replicas ended and "
+        "started again for ever. llama.cpp and vLLM answer on /health. Leaving the probes out is a good choice too: "
+        "then each engine gets the ones that suit it.",
+        "readinessProbe:\n  httpGet:\n    path: /ready\n    port: 8000",
         "readinessProbe:\n  httpGet:\n    path: /health\n    port: 8000",
     ),
     Code(
@@ -193,5 +192,14 @@ CODES: tuple[Code, ...] = (
         "one, or one where a pause is acceptable.",
         "vectorStore:\n  nodeType: t3a.small\n  replicas: 2",
         "vectorStore:\n  nodeType: t3a.small\n  replicas: 3",
+    ),
+    Code(
+        "BND419",
+        "a probe of a port on which nothing listens",
+        "In a cluster every replica is told to listen on port 8000, whatever port its own command names, so a probe of "
+        "another port never passes: the replica is kept out of service, or ended and started again for ever. On one "
+        "machine each replica has a port of its own, and its probes follow it.",
+        "readinessProbe:\n  httpGet:\n    path: /health\n    port: 8080",
+        "readinessProbe:\n  httpGet:\n    path: /health\n    port: 8000",
     ),
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bandari.analysis.resolve import DEFAULT_CPU, DEFAULT_MEMORY, ResolvedServer, ResolvedState
 from bandari.desired.pools import NodePool
 from bandari.desired.scaling import ConcurrencyTarget, ScalingPolicy
 from bandari.desired.secrets import is_secret_name, is_secret_value
-from bandari.desired.workloads import EnvVar, ModelServer, ModelSource, ValueSource, Volume
+from bandari.desired.workloads import EnvVar, ModelServer, ModelSource, Probe, ValueSource, Volume
 from bandari.planning.graph import Address, Resource
 from bandari.planning.plan import Action, Change
 from bandari.providers.table import Lowerings, Provider
@@ -32,6 +33,8 @@ SLOT_UTILIZATION = 0.7
 """Without a trigger a group aims at 70 % of its replicas' parallel slots, queue included."""
 FIELD_VALUES = {"status.podIP": "127.0.0.1", "status.hostIP": "127.0.0.1", "spec.nodeName": "$(HOSTNAME)"}
 MODEL_VOLUME = "model-data"
+CONTAINER_PORT = 8000
+"""The default of ReplicaSetBody.container_port: what a probe names to mean the replica itself."""
 
 lowerings = Lowerings()
 
@@ -118,8 +121,8 @@ def _replica_set(resolved: ResolvedServer, state: ResolvedState) -> ReplicaSetBo
         engine=f"{resolved.engine} {resolved.engine_version}".strip(),
         namespace=target.namespace,
         env=_environment(resolved, state),
-        readiness=server.readiness_probe or serve.readiness,
-        liveness=server.liveness_probe or serve.liveness,
+        readiness=_probe(server.readiness_probe, resolved) or serve.readiness,
+        liveness=_probe(server.liveness_probe, resolved) or serve.liveness,
         mounts=_mounts(server),
         cpu=server.requests.cpu.cores if server.requests.cpu else DEFAULT_CPU,
         memory=server.requests.memory.bytes if server.requests.memory else DEFAULT_MEMORY,
@@ -129,6 +132,16 @@ def _replica_set(resolved: ResolvedServer, state: ResolvedState) -> ReplicaSetBo
         stand_in=resolved.stand_in,
         secrets_file=target.local.secrets_file if _secrets(server) else "",
     )
+
+
+def _probe(probe: Probe | None, resolved: ResolvedServer) -> Probe | None:
+    """A known engine listens on one port, so whatever number its probes name, they follow the replica's own port."""
+    if probe is None or resolved.runtime is None:
+        return probe
+    http, tcp = probe.http_get, probe.tcp_socket
+    if http and not http.host:
+        return replace(probe, http_get=replace(http, port=CONTAINER_PORT))
+    return replace(probe, tcp_socket=replace(tcp, port=CONTAINER_PORT)) if tcp and not tcp.host else probe
 
 
 def _scaling(policy: ScalingPolicy, slots: int) -> ScalingPolicy:

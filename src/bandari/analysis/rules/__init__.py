@@ -23,6 +23,7 @@ from bandari.analysis.rules import (
     plain_http,
     plain_secret,
     probe,
+    probe_port,
     two_replicas,
     undeclared_volume,
     unknown_machine,
@@ -72,4 +73,6 @@ RULES: tuple[Rule, ...] = (
     # What one loss takes away.
     Rule(no_base.CODE, no_base.check),
     Rule(two_replicas.CODE, two_replicas.check),
+    # What a cluster does otherwise than one machine.
+    Rule(probe_port.CODE, probe_port.check, CLUSTERS),  # here probes follow the replica's own port
 )

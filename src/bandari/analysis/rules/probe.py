@@ -1,10 +1,10 @@
-"""A probe that the runtime is known to fail: a path that it does not serve, or a port that nothing listens on."""
+"""A probe that the runtime is known to fail: it asks for a path that it does not serve."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bandari.analysis.subject import CONTAINER_PORT, Subject
+from bandari.analysis.subject import Subject
 from bandari.desired.workloads import ModelServer, Probe
 from bandari.diagnostics import Diagnostic, warning
 from bandari.runtimes.protocol import ServingRuntime
@@ -33,19 +33,11 @@ def _findings(server: ModelServer, runtime: ServingRuntime, key: str, probe: Pro
         return
     path = asked.path.partition("?")[0] or "/"
     known = sorted(runtime.health_paths)
-    reasons, fixes = [], []
     if known and path not in runtime.health_paths:
-        reasons.append(("path", f"{runtime.name} does not serve {path!r}"))
-        fixes.append(f"path: {known[0]}")
-    if isinstance(asked.port, int) and asked.port != CONTAINER_PORT:
-        reasons.append(("port", f"nothing listens on port {asked.port}"))
-        fixes.append(f"port: {CONTAINER_PORT} (every replica is told to listen there)")
-    if reasons:
-        field, _ = reasons[0]
         yield warning(
             CODE,
-            server.origin.at("runtime", key, "httpGet", field),
-            f"cannot pass the {key} of {server.name!r}: {' and '.join(reason for _, reason in reasons)}",
+            server.origin.at("runtime", key, "httpGet", "path"),
+            f"cannot pass the {key} of {server.name!r}: {runtime.name} does not serve {path!r}",
             why=CONSEQUENCE[key],
-            fix=f"use {' and '.join(fixes)}",
+            fix=f"use path: {known[0]}",
         )

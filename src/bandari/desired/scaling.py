@@ -28,6 +28,8 @@ class ResourceTarget:
     resource: ResourceKind
     type: TargetType
     value: float
+    container: str = ""
+    """Name of the container that is measured; empty: all of the pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class PrometheusTarget:
     headers: Mapping[str, str] = field(default_factory=dict)
     query_parameters: Mapping[str, str] = field(default_factory=dict)
     unsafe_ssl: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)
+    """KEDA's further settings (`timeout`, `authModes`, ...), passed on to a cluster as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class ExternalTrigger:
 
     type: str
     metadata: Mapping[str, str]
+    metric_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class EnvVar:
     ref: str = ""
     key: str = ""
     optional: bool = False
+    divisor: str = ""
+    """Unit of a resource field; empty: one core, one byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,10 @@ class VolumeMount:
     mount_path: str
     sub_path: str = ""
     read_only: bool = False
+    sub_path_expr: str = ""
+    """A `sub_path` with `$(NAME)` of the environment in it."""
+    mount_propagation: str = ""
+    recursive_read_only: str = ""
 
 
 @dataclass(frozen=True, slots=True)

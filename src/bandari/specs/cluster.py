@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bandari.specs.fields import (
+    Count,
     Items,
     Label,
     LooseText,
@@ -12,9 +13,9 @@ from bandari.specs.fields import (
     Name,
     ObjectName,
     Port,
+    Positive,
     StorageQuantity,
     Text,
-    Whole,
     entry,
 )
 from bandari.specs.groups import Described, MixedModelGroupSpec, ModelGroupSpec, NodeGroupSpec, ResourceRequestSpec
@@ -33,12 +34,12 @@ class ClusterSpec(Described):
     node_type: Maybe[Name] = entry(
         "Machine type of system parts, functions and job workers.", None, local=_NONE, rules=_CLOUDS
     )
-    min_nodes: Maybe[Whole] = entry("Fewest nodes of that type.", None, local=_NONE, ge=0, rules=_CLOUDS)
-    max_nodes: Maybe[Whole] = entry(
-        "Most nodes of that type.", None, local=_NONE, ge=0, rules=f"{_CLOUDS}; not below minNodes"
+    min_nodes: Maybe[Count] = entry("Fewest nodes of that type.", None, local=_NONE, rules=_CLOUDS)
+    max_nodes: Maybe[Count] = entry(
+        "Most nodes of that type.", None, local=_NONE, rules=f"{_CLOUDS}; not below minNodes"
     )
-    log_retention_days: Whole = entry(
-        "Days that logs are kept.", 14, local="logs are rotated by size", clusters=_NONE, aws="planned", ge=1,
+    log_retention_days: Positive = entry(
+        "Days that logs are kept.", 14, local="logs are rotated by size", clusters=_NONE, aws="planned",
         rules="on aws a number that CloudWatch takes",
     )  # fmt: skip
 
@@ -61,8 +62,8 @@ class VectorStoreSpec(Described):
     """A vector store (Qdrant); present means wanted."""
 
     node_type: Maybe[Name] = entry("Machine type of its nodes.", None, local=_LATER, rules=_CLOUDS)
-    disk_size: Whole = entry("Disk of a node, GB.", 20, local=_LATER, ge=1)
-    replicas: Whole = entry("Number of replicas.", 1, local=_LATER, ge=1)
+    disk_size: Positive = entry("Disk of a node, GB.", 20, local=_LATER)
+    replicas: Positive = entry("Number of replicas.", 1, local=_LATER)
     storage_size: StorageQuantity = entry("Storage of a replica.", "10Gi", local=_LATER)
     resource_request: Maybe[ResourceRequestSpec] = entry("What a replica asks of its node.", None, local=_LATER)
 
@@ -97,7 +98,7 @@ class TracingSpec(Described):
 class TargetSpec(Described):
     """The target: what is to run there."""
 
-    cluster: ClusterSpec = entry("The cluster as a whole.", local="required")
+    cluster: ClusterSpec = entry("Its name, its place and its default nodes.", local="required")
     model_groups: Items[ModelGroupSpec] = entry("Model groups on on-demand nodes.", (), local="served")
     mixed_model_groups: Items[MixedModelGroupSpec] = entry(
         "Model groups on spot and on-demand nodes.", (), local="served"

@@ -38,7 +38,7 @@ from bandari.specs.groups import (
     ResourceRequestSpec,
     TriggerSpec,
 )
-from bandari.specs.triggers import pairs, truth
+from bandari.specs.triggers import PASSED_ON, pairs, truth
 from bandari.units import Bounds, Cpu, Memory
 
 BUILTIN = "builtin:"
@@ -107,9 +107,10 @@ def _target(trigger: TriggerSpec) -> ResourceTarget | PrometheusTarget | Externa
     if trigger.type == "prometheus":
         return _query(trigger.metadata)
     if trigger.type not in tuple(ResourceKind):
-        return ExternalTrigger(trigger.type, trigger.metadata)
+        return ExternalTrigger(trigger.type, trigger.metadata, trigger.metric_type or "")
     kind, metric = ResourceKind(trigger.type), TargetType(trigger.metric_type or trigger.metadata["type"])
-    return ResourceTarget(kind, metric, _amount(kind, metric, trigger.metadata["value"].strip()))
+    amount = _amount(kind, metric, trigger.metadata["value"].strip())
+    return ResourceTarget(kind, metric, amount, trigger.metadata.get("containerName", ""))
 
 
 def _amount(kind: ResourceKind, metric: TargetType, text: str) -> float:
@@ -131,6 +132,7 @@ def _query(metadata: dict[str, str]) -> PrometheusTarget:
         headers={**tenant, **pairs(metadata.get("customHeaders", ""))},
         query_parameters=pairs(metadata.get("queryParameters", "")),
         unsafe_ssl=truth(metadata.get("unsafeSsl", "false")),
+        more={key: value for key, value in metadata.items() if key in PASSED_ON},
     )
 
 
@@ -147,8 +149,9 @@ def _variable(variable: kubernetes.EnvVar) -> EnvVar:
     if source.field_ref:
         return EnvVar(variable.name, None, ValueSource.FIELD, key=source.field_ref.field_path)
     assert source.resource_field_ref
-    resource = source.resource_field_ref
-    return EnvVar(variable.name, None, ValueSource.RESOURCE_FIELD, resource.container_name or "", resource.resource)
+    part = source.resource_field_ref
+    container, divisor = part.container_name or "", part.divisor or ""
+    return EnvVar(variable.name, None, ValueSource.RESOURCE_FIELD, container, part.resource, divisor=divisor)
 
 
 def _probe(probe: kubernetes.ProbeSpec) -> Probe:
@@ -179,4 +182,12 @@ def _volume(volume: kubernetes.VolumeSpec) -> Volume:
 
 
 def _mount(mount: kubernetes.VolumeMountSpec) -> VolumeMount:
-    return VolumeMount(mount.name, mount.mount_path, mount.sub_path or "", mount.read_only)
+    return VolumeMount(
+        mount.name,
+        mount.mount_path,
+        mount.sub_path or "",
+        mount.read_only,
+        mount.sub_path_expr or "",
+        mount.mount_propagation or "",
+        mount.recursive_read_only or "",
+    )

@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names"""
-SUBDOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN_PATTERN = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
+"""https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names"""
+SUBDOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_SUBDOMAIN_PATTERN}")
 _PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9](?:[-a-z0-9]{0,13}[a-z0-9])?")
 _REPOSITORY = re.compile(r"(?:\b[\w\-.]+\b/)?\b[\w\-.]{1,96}\b")
 """As huggingface_hub.utils.validate_repo_id has it."""
@@ -216,34 +218,49 @@ def _full(text: str) -> str:
     return text
 
 
+def _kind(name: str, **schema: Any) -> Any:
+    """What documents call a kind of value, and what its JSON Schema says beyond the type."""
+    return Field(json_schema_extra={"x-kind": name, **schema})
+
+
+_PORT = {"type": ["integer", "string"], "minimum": 1, "maximum": 65535}
+
 Text = Annotated[str, BeforeValidator(_text)]
-Name = Annotated[Text, AfterValidator(_full)]
+Name = Annotated[Text, AfterValidator(_full), _kind("text", pattern=r"\S")]
 """Text that is not empty."""
-LooseText = Annotated[str, BeforeValidator(_loose_text)]
+LooseText = Annotated[
+    str, BeforeValidator(_loose_text), WithJsonSchema({"type": ["string", "number", "boolean"], "x-kind": "text"})
+]
 """Text for programs that read text only; true and false are taken as words."""
-Whole = Annotated[int, BeforeValidator(_whole)]
-CpuQuantity = Annotated[Text, AfterValidator(_cpu)]
-MemoryQuantity = Annotated[Text, AfterValidator(_memory)]
-StorageQuantity = Annotated[Text, AfterValidator(_storage)]
-Label = Annotated[Text, AfterValidator(_label), Field(json_schema_extra={"pattern": f"^{LABEL.pattern}$"})]
-ObjectName = Annotated[Text, AfterValidator(_subdomain)]
-RepositoryId = Annotated[Text, AfterValidator(_repository)]
-VariableName = Annotated[Text, AfterValidator(_variable)]
-MapKey = Annotated[Text, AfterValidator(_map_key)]
-PodField = Annotated[Text, AfterValidator(_pod_field)]
-ResourceField = Annotated[Text, AfterValidator(_resource_field)]
-PortOrName = Annotated[
-    Any, BeforeValidator(port_number), WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "maximum": 65535})
+Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+FileMode = Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_whole)]
+CpuQuantity = Annotated[
+    Text, AfterValidator(_cpu), _kind("CPU quantity", minimum=0, pattern=r"^\s*(\d+m|\d+(\.\d{1,3})?)\s*$")
 ]
+_SIZE = _kind("size", minimum=0, pattern=r"^\s*\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?\s*$")
+MemoryQuantity = Annotated[Text, AfterValidator(_memory), _SIZE]
+StorageQuantity = Annotated[Text, AfterValidator(_storage), _SIZE]
+Label = Annotated[Text, AfterValidator(_label), _kind("DNS label", pattern=f"^{LABEL.pattern}$")]
+ObjectName = Annotated[Text, AfterValidator(_subdomain), _kind("Kubernetes name", pattern=f"^{_SUBDOMAIN_PATTERN}$")]
+RepositoryId = Annotated[
+    Text, AfterValidator(_repository), _kind("repository id", pattern=r"^([\w\-.]+/)?[\w\-.]{1,96}$")
+]
+VariableName = Annotated[Text, AfterValidator(_variable), _kind("variable name", pattern=f"^{_VARIABLE.pattern}$")]
+MapKey = Annotated[Text, AfterValidator(_map_key), _kind("key", pattern=f"^{_MAP_KEY.pattern}$")]
+PodField = Annotated[Text, AfterValidator(_pod_field), _kind("pod field", pattern=f"^({_POD_FIELD.pattern})$")]
+ResourceField = Annotated[
+    Text, AfterValidator(_resource_field), _kind("container resource", pattern=f"^{_RESOURCE_FIELD.pattern}$")
+]
+PortOrName = Annotated[Any, BeforeValidator(port_number), WithJsonSchema({**_PORT, "x-kind": "port or its name"})]
 Port = Annotated[
-    Any,
-    BeforeValidator(_listening),
-    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "maximum": 65535, "pattern": "^ *[0-9]+ *$"}),
+    Any, BeforeValidator(_listening), WithJsonSchema({**_PORT, "x-kind": "port", "pattern": "^ *[0-9]+ *$"})
 ]
-AbsolutePath = Annotated[Text, AfterValidator(_absolute), Field(json_schema_extra={"pattern": "^/[^:]*$"})]
-InnerPath = Annotated[Text, AfterValidator(_below)]
+AbsolutePath = Annotated[Text, AfterValidator(_absolute), _kind("absolute path", pattern="^/[^:]*$")]
+InnerPath = Annotated[Text, AfterValidator(_below), _kind("path", pattern="^(?!/)")]
 Maybe = Annotated[T | None, BeforeValidator(_has_value)]
 """May be absent; a key without a value is refused."""
 Items = Annotated[tuple[T, ...], BeforeValidator(_none_is_empty)]
 """A list; a key without a value is an empty one."""
 FilledItems = Annotated[tuple[T, ...], AfterValidator(_filled), Field(json_schema_extra={"minItems": 1})]
+"""A list of at least one."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import WithJsonSchema
 
 from bandari.diagnostics import Diagnostic, error
 from bandari.document import Document
@@ -17,10 +20,13 @@ VERSION = (1, 3)
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
+Version = Annotated[Text, WithJsonSchema({"type": "string", "x-kind": "text", "pattern": r"^1\.[0-3]$"})]
+
+
 class FileSpec(Described):
     """The cluster file: its version and one target, the key of the four that holds `cluster`."""
 
-    version: Text = entry(
+    version: Version = entry(
         "Version of the language, `1.0` to `1.3`.", local="checked", clusters="checked", example="1.3"
     )
     aws: Maybe[TargetSpec] = entry("Amazon Web Services (EKS) as the target.", None, local="only with `--target local`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bandari.specs.fields import (
+    Count,
     CpuQuantity,
     FilledItems,
     Items,
@@ -13,10 +14,10 @@ from bandari.specs.fields import (
     Maybe,
     MemoryQuantity,
     Name,
+    Positive,
     RepositoryId,
     Spec,
     Text,
-    Whole,
     entry,
 )
 from bandari.specs.kubernetes import EnvVar, ProbeSpec, VolumeMountSpec, VolumeSpec
@@ -36,14 +37,14 @@ class ResourceRequestSpec(Described):
 
     cpu: CpuQuantity = entry("Cores, or thousandths of one.", local="100 % of the cpu trigger", example="500m")
     memory: MemoryQuantity = entry("Size.", local="must fit together; capped with `enforceLimits`", example="2Gi")
-    gpu: Maybe[Whole] = entry("Number of GPUs.", None, local="checked", ge=0)
+    gpu: Maybe[Count] = entry("Number of GPUs.", None, local="checked")
 
 
 class GpuSpec(Described):
     """GPUs of a group's nodes."""
 
     enabled: bool = entry("Whether the group runs on GPUs.", False, local="warned about without a GPU")
-    disk_size: Whole = entry("Disk of a node, GB.", 40, local="not used", ge=1)
+    disk_size: Positive = entry("Disk of a node, GB.", 40, local="not used")
 
 
 class RuntimeSpec(Described):
@@ -110,7 +111,7 @@ class GroupSpec(Described):
         "Name of the group, and of its model to clients.", local="route of the gateway", rules="once in the file"
     )
     node_type: Maybe[Name] = entry("Machine type of its nodes.", None, local=_NODES, rules=_CLOUDS)
-    disk_size: Whole = entry("Disk of a node, GB; `gpu.diskSize` wins.", 20, local="not used", ge=1)
+    disk_size: Positive = entry("Disk of a node, GB; `gpu.diskSize` wins.", 20, local="not used")
     is_public: bool = entry("Whether it is reached from outside.", False, local="public listener with API keys")
     gpu: Maybe[GpuSpec] = entry("GPUs of its nodes.", None, local="warned about without a GPU")
     runtime: RuntimeSpec = entry("The container that serves it.", local="an engine of this machine")
@@ -125,23 +126,23 @@ class GroupSpec(Described):
 class ModelGroupSpec(GroupSpec):
     """Replicas of one model on on-demand nodes of their own."""
 
-    min_instances: Whole = entry("Fewest replicas; 0: started by the first request.", local="kept", ge=0)
-    max_instances: Whole = entry("Most replicas.", local="kept", ge=1, rules="not below minInstances")
+    min_instances: Count = entry("Fewest replicas; 0: started by the first request.", local="kept")
+    max_instances: Positive = entry("Most replicas.", local="kept", rules="not below minInstances")
 
 
 class SpotSpec(Described):
     """Spot nodes of a mixed group."""
 
-    min_instances: Whole = entry("Fewest replicas on spot nodes.", local="counted", ge=1)
-    max_instances: Whole = entry("Most replicas on spot nodes.", local="counted", ge=1, rules="not below minInstances")
+    min_instances: Positive = entry("Fewest replicas on spot nodes.", local="counted")
+    max_instances: Positive = entry("Most replicas on spot nodes.", local="counted", rules="not below minInstances")
 
 
 class MixedModelGroupSpec(GroupSpec):
     """Replicas of one model on spot nodes, with on-demand nodes as their base and their refuge."""
 
-    base_instances: Whole = entry("Replicas that always run on-demand.", local="counted", ge=0)
-    max_on_demand_instances: Whole = entry(
-        "Most replicas on on-demand nodes, the base included.", local="counted", ge=0, rules="not below baseInstances"
+    base_instances: Count = entry("Replicas that always run on-demand.", local="counted")
+    max_on_demand_instances: Count = entry(
+        "Most replicas on on-demand nodes, the base included.", local="counted", rules="not below baseInstances"
     )
     spot: SpotSpec = entry("Spot nodes.", local="counted")
 
@@ -150,7 +151,7 @@ class NodeGroupSpec(Described):
     """Nodes that functions or job workers prefer."""
 
     node_types: FilledItems[Name] = entry("Machine types, any of which will do.", local="not served")
-    disk_size: Maybe[Whole] = entry("Disk of a node, GB.", None, local="not served", ge=1)
+    disk_size: Maybe[Positive] = entry("Disk of a node, GB.", None, local="not served")
     is_spot: bool = entry("Whether they are spot nodes.", local="not served")
-    min_instances: Whole = entry("Fewest nodes.", local="not served", ge=1)
-    max_instances: Whole = entry("Most nodes.", local="not served", ge=1, rules="not below minInstances")
+    min_instances: Positive = entry("Fewest nodes.", local="not served")
+    max_instances: Positive = entry("Most nodes.", local="not served", rules="not below minInstances")

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from bandari.specs.fields import (
     AbsolutePath,
+    Count,
+    FileMode,
     FilledItems,
     InnerPath,
     Items,
@@ -20,11 +22,11 @@ from bandari.specs.fields import (
     PodField,
     Port,
     PortOrName,
+    Positive,
     ResourceField,
     Spec,
     Text,
     VariableName,
-    Whole,
     entry,
 )
 
@@ -69,7 +71,9 @@ class ValueFrom(Spec):
     config_map_key_ref: Maybe[MapKeyRef] = entry("A key of a config map.", None, local=_VALUES)
     secret_key_ref: Maybe[SecretKeyRef] = entry("A key of a secret.", None, local=_SECRETS)
     field_ref: Maybe[FieldRef] = entry("A field of the pod.", None, local="name, namespace, addresses of the replica")
-    resource_field_ref: Maybe[ResourceFieldRef] = entry("A resource of the container.", None, local="warned about")
+    resource_field_ref: Maybe[ResourceFieldRef] = entry(
+        "A resource of the container.", None, local="requests of cpu and memory"
+    )
 
 
 class EnvVar(Spec):
@@ -128,13 +132,13 @@ class ProbeSpec(Spec):
     tcp_socket: Maybe[TcpSocketAction] = entry("A TCP connection.", None, local="tried")
     grpc: Maybe[GrpcAction] = entry("A gRPC health check.", None, local="warned about")
     exec: Maybe[ExecAction] = entry("A command.", None, local="run on this machine")
-    initial_delay_seconds: Whole = entry("Wait before the first check.", 0, local="kept", ge=0)
-    period_seconds: Whole = entry("Time between checks.", 10, local="kept", ge=1)
-    timeout_seconds: Whole = entry("Time for an answer.", 1, local="kept", ge=1)
-    success_threshold: Whole = entry("Successes in a row that count.", 1, local="kept", rules="1 for liveness", ge=1)
-    failure_threshold: Whole = entry("Failures in a row that count.", 3, local="kept", ge=1)
-    termination_grace_period_seconds: Maybe[Whole] = entry(
-        "Time to end after a failed probe.", None, local="kept", rules="not for readiness", ge=1
+    initial_delay_seconds: Count = entry("Wait before the first check.", 0, local="kept")
+    period_seconds: Positive = entry("Time between checks.", 10, local="kept")
+    timeout_seconds: Positive = entry("Time for an answer.", 1, local="kept")
+    success_threshold: Positive = entry("Successes in a row that count.", 1, local="kept", rules="1 for liveness")
+    failure_threshold: Positive = entry("Failures in a row that count.", 3, local="kept")
+    termination_grace_period_seconds: Maybe[Positive] = entry(
+        "Time to end after a failed probe.", None, local="kept", rules="not for readiness"
     )
 
 
@@ -163,7 +167,7 @@ class KeyToPath(Spec):
 
     key: MapKey = entry("The key.", local="warned about")
     path: InnerPath = entry("Path of the file.", local="warned about")
-    mode: Maybe[Whole] = entry("Mode of the file.", None, local="warned about", ge=0, le=0o777)
+    mode: Maybe[FileMode] = entry("Mode of the file.", None, local="warned about")
 
 
 class HostPathSource(Spec):
@@ -185,7 +189,7 @@ class ConfigMapSource(Spec):
 
     name: ObjectName = entry("Name of the config map.", local="warned about")
     items: Items[KeyToPath] = entry("The keys that become files; all by default.", (), local="warned about")
-    default_mode: Maybe[Whole] = entry("Mode of the files.", None, local="warned about", ge=0, le=0o777)
+    default_mode: Maybe[FileMode] = entry("Mode of the files.", None, local="warned about")
     optional: bool = entry("Whether it may be missing.", False, local="warned about")
 
 
@@ -194,7 +198,7 @@ class SecretSource(Spec):
 
     secret_name: ObjectName = entry("Name of the secret.", local="warned about")
     items: Items[KeyToPath] = entry("The keys that become files; all by default.", (), local="warned about")
-    default_mode: Maybe[Whole] = entry("Mode of the files.", None, local="warned about", ge=0, le=0o777)
+    default_mode: Maybe[FileMode] = entry("Mode of the files.", None, local="warned about")
     optional: bool = entry("Whether it may be missing.", False, local="warned about")
 
 

@@ -118,6 +118,8 @@ class Setting:
     required: bool = False
 
 
+PASSED_ON = frozenset({"timeout", "authModes", "awsRegion", "identityOwner"})
+"""Settings of prometheus triggers that only a cluster reads."""
 METRIC_TYPES = ("Utilization", "AverageValue")
 _AUTH_MODES = ("apiKey", "basic", "bearer", "custom", "oauth", "tls")
 _RESOURCE: Mapping[str, Setting] = {

@@ -148,6 +148,23 @@ def test_a_corrupt_state_is_kept_aside_and_what_runs_is_found_again(site: Site) 
     assert pids(site.ready()) == pids(before)
 
 
+def test_what_another_version_applied_serves_on_until_it_is_applied_anew(site: Site) -> None:
+    guard = site.guard()
+    for name in ("chat", "code"):
+        site.apply(f"group.{name}", group(name))
+    before = pids(site.ready("chat")) | pids(site.ready("code"))
+    guard.kill()
+    guard.wait()
+    os.kill(site.status()["supervisor_pid"], signal.SIGKILL)
+    path = site.folder / STATE_FILE
+    path.write_text(path.read_text().replace('"group":"chat","command":[', '"group":"chat","command":0,"was":['))
+    site.guard()
+    assert site.part("chat")["state"] == "unclaimed"
+    assert [r["address"] for r in site.call("observe")["result"]["resources"]] == ["group.code"]
+    site.apply("group.chat", group("chat"))
+    assert pids(site.ready("chat")) | pids(site.ready("code")) == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("point", "nth"),

@@ -12,12 +12,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from bandari.serving.guard import GUARD_PID_FILE, alive
-from bandari.serving.protocol import GatewayBody, ReplicaSetBody
+from bandari.serving.protocol import BODIES, GatewayBody, ReplicaSetBody
 from bandari.serving.supervisor import ending, procfs
 from bandari.serving.supervisor.procfs import Marked
 from bandari.serving.supervisor.store import Record
@@ -50,12 +51,29 @@ def adopt(supervisor: Supervisor) -> None:
 
 
 def _restore(supervisor: Supervisor) -> None:
-    for address, stored in supervisor.state.resources.items():
+    for address, stored in list(supervisor.state.resources.items()):
         kind, _, name = address.partition(".")
-        if kind == "group":
-            supervisor._set(name).apply(msgspec.convert(stored.body, ReplicaSetBody))  # noqa: SLF001
-        elif kind == "gateway":
-            supervisor.gateway.restore(msgspec.convert(stored.body, GatewayBody), stored.outputs)
+        try:
+            body: object = msgspec.convert(stored.body, BODIES[kind])
+        except (msgspec.ValidationError, ValueError, KeyError) as error:
+            _log.warning(
+                "%s: cannot understand what was applied: %s; the next 'bandari up' applies it anew", address, error
+            )
+            _disown(supervisor, address)
+            continue
+        if isinstance(body, ReplicaSetBody):
+            supervisor._set(name).apply(body)  # noqa: SLF001 - the other half of this class
+        elif isinstance(body, GatewayBody):
+            supervisor.gateway.restore(body, stored.outputs)
+
+
+def _disown(supervisor: Supervisor, address: str) -> None:
+    """Forgets a resource, such as one of another version of bandari, and lets its processes serve on."""
+    kind, _, name = address.partition(".")
+    del supervisor.state.resources[address]
+    group = {"group": name, "gateway": ""}.get(kind)
+    records = supervisor.state.records
+    records |= {r.name: replace(r, unclaimed=True) for r in records.values() if r.group == group}
 
 
 def _leaders(marks: Iterable[Marked]) -> dict[str, procfs.Stat]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bandari.serving.lifecycle import ALIVE, Effect, Event, EventKind, Lifecycle, Policy, State, due, step
+from bandari.serving.lifecycle import ALIVE, LEAVING, Effect, Event, EventKind, Lifecycle, Policy, State, due, step
 from bandari.serving.supervisor import ending, procfs
 from bandari.serving.supervisor.cluster import Cluster
 from bandari.serving.supervisor.environment import CannotStart
@@ -200,7 +200,7 @@ class Child:
         ending.kill_marked(self.cluster.folder, self.name, self.record.spawn)
         self.root = None
         fault("exit.before-forget")
-        if told and (line := last_line(self.log, self._log_offset)):
+        if told and self.state not in LEAVING and (line := last_line(self.log, self._log_offset)):
             detail = f"{detail}; its last log line: {line}"
         self.feed(EventKind.EXITED, detail)
 

@@ -215,7 +215,10 @@ class Supervisor:
                 for replica in replica_set.replicas:
                     replica.child.record = replace(replica.child.record, unclaimed=False)
         for replica_set in list(self.sets.values()):
-            replica_set.reconcile()
+            try:
+                replica_set.reconcile()
+            except Exception:  # noqa: BLE001 - one group's trouble is not another's
+                _log.exception("%s: cannot bring it to what is wanted", replica_set.group)
             if replica_set.done:
                 self.sets.pop(replica_set.group)
         self._tell()

@@ -106,7 +106,7 @@ class Replica:
             reason=life.failure if life.failure and self.state is State.STARTING else life.reason,
             since=self.child.since,
             cpu=round(self.usage.cpu or 0.0, 3),
-            memory=int(self.usage.memory or 0),
+            memory=procfs.usage(self.child.pid).memory if self.child.pid else 0,
         )
 
     # --- launching

@@ -82,14 +82,14 @@ def _no_match(everything: ModelListing, globs: tuple[str, ...], origin: Origin) 
 
 
 def _one_file(taken: ModelListing, origin: Origin) -> Memory | Diagnostic:
-    from bandari.runtimes.model_files import NoChoice, choose, parts
+    from bandari.runtimes.model_files import NoChoice, choose
 
     chosen = choose([file.name for file in taken.files])
     if isinstance(chosen, NoChoice):
         code = "BND602" if chosen.candidates else "BND603"
         message = f"cannot choose the model of {taken.repo!r}: {chosen.message}"
         return error(code, origin.at("model", "files"), message, fix=chosen.fix)
-    return Memory(sum(file.size for file in taken.files if file.name in parts(chosen)))
+    return Memory(taken.bytes)
 
 
 def fetch(body: Mapping[str, Any], models: Path, heard: Callable[[int, int], None]) -> Mapping[str, Any]:

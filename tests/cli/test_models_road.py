@@ -1,0 +1,179 @@
+"""Models on the road: the seed's own group from a hub, and the production file with stand-ins."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bandari.serving.models import builtin
+from bandari.testing.hub_server import LLAMA_GGUF, HubServer
+from bandari.testing.user import User
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+SEED_GROUP = """\
+version: "1.2"
+local:
+  values:
+    my-config-map:
+      my-key: from-the-map
+  cluster:
+    name: seed
+  modelGroups:
+    - name: llama2-7b-chat
+      nodeType: g4dn.xlarge
+      isPublic: false
+      minInstances: 1
+      maxInstances: 3
+      runtime:
+        image: ghcr.io/ggerganov/llama.cpp:server
+        env:
+          - name: ENV_VAR
+            value: test
+          - name: ANOTHER_ENV_VAR
+            valueFrom:
+              configMapKeyRef:
+                name: my-config-map
+                key: my-key
+      model:
+        hfRepoId: TheBloke/Llama-2-7B-Chat-GGUF
+        files: ["FILES"]
+        useModelStore: false
+      autoScaleTriggers:
+        - type: cpu
+          metadata:
+            type: Utilization
+            value: "50"
+"""
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    """A double of the hub with the seed's repository, whose every file is the tiny model."""
+    with HubServer() as server:
+        server.add_llama(builtin("tiny", tmp_path / "weights"))
+        yield server
+
+
+def ask(url: str, model: str) -> tuple[Any, Any]:
+    body = {"model": model, "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}
+    request = urllib.request.Request(
+        f"{url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer), answer.headers
+
+
+def test_the_seeds_own_group_comes_up_from_the_hub(user: User, hub: HubServer) -> None:
+    user.write(SEED_GROUP.replace("FILES", "*.Q4_0.gguf"))
+    at_hub = {"HF_ENDPOINT": hub.endpoint}
+    planned = user.bandari("plan", "--json", extra=at_hub)
+    assert planned.code == 0, planned.out
+    [model] = [c for c in planned.document["changes"] if c["address"] == "model.llama2-7b-chat"]
+    assert LLAMA_GGUF in model["consequence"]
+    assert "kB" in model["consequence"], "the plan says how much is downloaded"
+    made = user.bandari("up", "--yes", "--json", extra=at_hub)
+    assert made.code == 0, made.out + made.err
+    url = made.document["endpoints"][0]["url"]
+    for name in ("llama2-7b-chat", LLAMA_GGUF):
+        answer, _ = ask(url, name)
+        assert answer["choices"][0]["message"]["content"]
+    [pid] = [r["pid"] for p in user.bandari("status", "--json").document["parts"] for r in p.get("detail", [])][1:]
+    given = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert b"ENV_VAR=test" in given
+    assert b"ANOTHER_ENV_VAR=from-the-map" in given
+    asked = len(hub.requests)
+    assert user.bandari("up", "--yes", "--json", extra=at_hub).document["applied"] == []
+    assert len(hub.requests) == asked, "the hub is asked for nothing that is here already"
+
+
+def test_a_token_is_sent_to_the_hub_and_reaches_no_replica_and_no_file(user: User, hub: HubServer) -> None:
+    user.write(SEED_GROUP.replace("FILES", "*.Q4_0.gguf"))
+    token = "hf_" + "a1b2c3d4" * 4
+    made = user.bandari("up", "--yes", extra={"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": token})
+    assert made.code == 0, made.err
+    assert token not in made.out + made.err
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (entry / "environ").exists():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if b"BANDARI_CLUSTER_STATE=" + str(user.home).encode() in environment:
+                assert token.encode() not in environment
+    for path in (user.home / "state").rglob("*"):
+        if path.is_file():
+            assert token.encode() not in path.read_bytes()
+
+
+def test_several_model_files_are_a_finding_that_lists_them_before_anything_is_done(user: User, hub: HubServer) -> None:
+    user.write(SEED_GROUP.replace("FILES", "*.gguf"))
+    for verb in (["plan"], ["up", "--yes"]):
+        done = user.bandari(*verb, "--json", extra={"HF_ENDPOINT": hub.endpoint})
+        assert done.code == 2
+        [finding] = [d for d in done.document["diagnostics"] if d["severity"] == "error"]
+        assert finding["code"] == "BND602"
+        assert "Q4_0.gguf" in finding["message"]
+        assert "files:" in (user.folder / "cluster.yaml").read_text().splitlines()[finding["line"] - 1]
+    assert user.marked() == []
+
+
+def test_globs_that_match_nothing_are_a_finding_that_lists_what_there_is(user: User, hub: HubServer) -> None:
+    user.write(SEED_GROUP.replace("FILES", "*.q4_0.gguf"))
+    done = user.bandari("plan", "--json", extra={"HF_ENDPOINT": hub.endpoint})
+    assert done.code == 2
+    [finding] = [d for d in done.document["diagnostics"] if d["severity"] == "error"]
+    assert finding["code"] == "BND603"
+    assert "Q4_0.gguf" in finding["why"]
+
+
+def test_a_hub_that_does_not_answer_is_a_warning_to_plan_and_a_clear_failure_of_up(user: User) -> None:
+    user.write(SEED_GROUP.replace("FILES", "*.Q4_0.gguf"))
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    planned = user.bandari("plan", "--json", extra=nowhere)
+    assert planned.code == 0
+    assert "BND604" in {d["code"] for d in planned.document["diagnostics"]}
+    made = user.bandari("up", "--yes", "--json", extra=nowhere)
+    assert made.code == 1
+    failed = {f["address"]: f for f in made.document["failed"]}
+    assert set(failed) == {"model.llama2-7b-chat"}
+    assert failed["model.llama2-7b-chat"]["fix"]
+    assert "group.llama2-7b-chat" in made.document["left_out"]
+
+
+def test_a_file_that_was_removed_is_fetched_again(user: User, hub: HubServer) -> None:
+    user.write(SEED_GROUP.replace("FILES", "*.Q4_0.gguf"))
+    at_hub = {"HF_ENDPOINT": hub.endpoint}
+    assert user.bandari("up", "--yes", extra=at_hub).code == 0
+    for path in (user.home / "data").rglob("*.gguf"):
+        path.unlink()
+    assert user.bandari("plan", "--exit-code", extra=at_hub).code == 3
+    assert user.bandari("up", "--yes", extra=at_hub).code == 0
+    assert list((user.home / "data").rglob("*.gguf"))
+
+
+def test_the_production_file_is_served_by_stand_ins_under_its_own_names(user: User) -> None:
+    example = ["-f", str(EXAMPLES / "full-cluster.yaml"), "--target", "local"]
+    skipped = ["--skip", "function,job,vectorStore,prometheus"]
+    made = user.bandari("up", *example, "--stand-in", "tiny", *skipped, "--yes", "--json")
+    assert made.code == 0, made.out + made.err
+    rows = made.document["endpoints"]
+    assert {row["group"] for row in rows} == {"llama2-7b-chat", "llama2-7b-chat-awq"}
+    url = rows[0]["url"]
+    for row in rows:
+        _, headers = ask(url, row["group"])
+        assert headers["x-bandari-stand-in"] == "builtin:tiny"
+    parts = user.bandari("status", "--json").document["parts"]
+    assert {p["name"]: p.get("stand_in") for p in parts if p["kind"] == "group"} == {
+        "llama2-7b-chat": "builtin:tiny",
+        "llama2-7b-chat-awq": "builtin:tiny",
+    }
+    again = user.bandari("plan", *example, "--stand-in", "tiny", *skipped)
+    assert "No changes" in again.out

@@ -247,3 +247,16 @@ def test_a_command_that_is_not_there_is_the_reason(running: Site) -> None:
     until(lambda: 'cannot run "no-such-engine": no such file' in running.part("chat").get("reason", ""), "the reason")
     part = running.part("chat")
     assert (part["state"], part["ready"]) == ("backoff", 0)
+
+
+def test_a_state_that_cannot_be_written_is_a_refusal_and_the_next_attempt_is_no_shortcut(running: Site) -> None:
+    running.apply("group.chat", group())
+    running.ready()
+    (running.folder / "state.tmp").mkdir()  # In the place of the file that is written aside.
+    for response in (running.call("apply", "route.chat", body=ROUTE), running.call("delete", "group.chat")):
+        assert "the state cannot be written" in response["error"]
+    assert running.ready()
+    (running.folder / "state.tmp").rmdir()
+    running.apply("route.chat", ROUTE)
+    kept = json.loads((running.folder / STATE_FILE).read_bytes())["resources"]
+    assert [resource["address"] for resource in kept] == ["group.chat", "route.chat"]

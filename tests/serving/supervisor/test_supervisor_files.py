@@ -68,3 +68,16 @@ def test_the_last_line_is_of_this_start_only(tmp_path: Path) -> None:
         file.write("Traceback\n  cannot load: " + "x" * 300 + "\n\n")
     assert last_line(path, offset) == "cannot load: " + "x" * 187
     assert last_line(tmp_path / "none.log") == ""
+
+
+def test_what_could_not_be_written_is_not_taken_for_written(tmp_path: Path) -> None:
+    store = Store(tmp_path, "try")
+    store.put(Record("chat-0", "1"))
+    (tmp_path / "state.tmp").mkdir()  # In the place of the file that is written aside.
+    with pytest.raises(OSError, match="Is a directory"):
+        store.put(Record("chat-0", "2"))
+    store.note(Record("chat-1", "3"))
+    assert store.state.records == {"chat-0": Record("chat-0", "1")}
+    (tmp_path / "state.tmp").rmdir()
+    store.put(Record("chat-0", "2"))
+    assert Store(tmp_path, "try").state.records == {"chat-0": Record("chat-0", "2")}

@@ -158,17 +158,17 @@ class Supervisor:
         if self.state.resources.get(stored.address) == stored:
             return
         fault("apply.before-write")
-        self.state.resources[stored.address] = stored
-        self.cluster.store.write()
+        self._write(f'cannot apply "{stored.address}"', {**self.state.resources, stored.address: stored})
         _log.info("%s: applied", stored.address)
 
     def _delete(self, address: str) -> Mapping[str, Any]:
-        if self.state.resources.pop(address, None) is not None:
+        if address in self.state.resources:
             fault("delete.before-write")
             kind, _, name = address.partition(".")
             if kind == "group":
                 self.state.counts.pop(name, None)
-            self.cluster.store.write()
+            kept = {known: stored for known, stored in self.state.resources.items() if known != address}
+            self._write(f'cannot delete "{address}"', kept)
             _log.info("%s: deleted", address)
             if kind == "group" and name in self.sets:
                 self.sets[name].remove()
@@ -178,6 +178,18 @@ class Supervisor:
             self.changed()
         fault("delete.before-answer")
         return {}
+
+    def _write(self, what: str, resources: dict[str, Stored]) -> None:
+        """Takes `resources` for what is applied; Refused, and all is as before, when that cannot be written."""
+        before, self.state.resources = self.state.resources, resources
+        try:
+            self.cluster.store.write()
+        except OSError as error:
+            self.state.resources = before
+            reason = os.strerror(error.errno or 0).lower()
+            raise Refused(
+                f"{what}: the state cannot be written to {self.folder}: {reason}", "make room there"
+            ) from error
 
     def _refresh(self) -> Mapping[str, Any]:
         try:

@@ -107,10 +107,19 @@ class Store:
         fault("store.after-rename")
 
     def put(self, record: Record) -> None:
-        """Records a process and writes; nothing is written when nothing changed."""
-        if self.state.records.get(record.name) != record:
-            self.state.records[record.name] = record
+        """Records a process and writes; nothing is written when nothing changed. OSError: nothing is recorded."""
+        before = self.state.records.get(record.name)
+        if before == record:
+            return
+        self.state.records[record.name] = record
+        try:
             self.write()
+        except OSError:
+            if before is None:
+                del self.state.records[record.name]
+            else:
+                self.state.records[record.name] = before
+            raise
 
     def note(self, record: Record) -> None:
         """The same for what is of use but not needed: a full disk does not stop supervision."""

@@ -58,7 +58,8 @@ def main() -> None:
                     console.print(Text.from_ansi(settled(text)))
         finally:
             on_a_terminal(["down", *example, "--yes"], environment)
-        TARGET.write_text(console.export_svg(title="bandari", unique_id="bandari"))
+        drawn = console.export_svg(title="bandari", unique_id="bandari")
+        TARGET.write_text(re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL))  # no font from elsewhere
         print(TARGET.relative_to(ROOT))
 
 

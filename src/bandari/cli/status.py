@@ -55,6 +55,8 @@ def _part_lines(part: Mapping[str, Any], width: int) -> Iterator[str]:
         f"  {part.get('in_flight', 0)} in flight, {part.get('queued', 0)} queued" if part["kind"] == "group" else ""
     )
     yield f"  {part['kind']:8} {part['name']:{width}}  {state} {part['ready']}/{part['replicas']}{traffic}"
+    if part.get("model"):
+        yield f"      model: {part['model']} on {part.get('engine') or 'its command'}"
     if part.get("stand_in"):
         yield f"      {click.style('stand-in', fg='yellow')}: {part['stand_in']} answers under this name"
     if part.get("reason"):
@@ -69,5 +71,5 @@ def _replica_line(replica: Mapping[str, Any]) -> str:
     used = f"{replica.get('cpu', 0):.2f} cores, {Memory(int(replica.get('memory', 0))).human()}"
     restarts = f", {replica['restarts']} restarts" if replica.get("restarts") else ""
     where = f"pid {replica.get('pid', 0)}, port {replica.get('port', 0)}" if replica.get("pid") else "no process"
-    reason = f": {replica['reason']}" if replica.get("reason") else ""
+    reason = f": {replica['reason']}" if replica.get("reason") and replica["state"] != "ready" else ""
     return f"      {replica['name']}  {replica['state']}  {where}, {used}{restarts}{click.style(reason, dim=True)}"

@@ -129,11 +129,11 @@ def markdown_section(section: Section) -> Iterator[str]:
 
 
 def summary(sections: Iterable[Section]) -> str:
-    """`goals: 9 met, 1 not met (name), 2 not measured`."""
+    """`Goals: 9 met, 1 not met (name), 2 not measured`."""
     found = list(sections)
     verdicts = [(figure.verdict, figure.name) for section in found for figure in section.figures if figure.verdict]
     missed = [name for verdict, name in verdicts if verdict == "not met"]
-    text = f"goals: {len(verdicts) - len(missed)} met, {len(missed)} not met"
+    text = f"Goals: {len(verdicts) - len(missed)} met, {len(missed)} not met"
     text += f" ({'; '.join(missed)})" if missed else ""
     absent = sum(len(section.missing) for section in found)
     return text + (f", {absent} not measured" if absent else "")

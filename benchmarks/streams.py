@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,19 @@ from benchmarks import proxies
 
 ROUNDS = 3
 SECONDS = 1.5
+LONGEST = 12.0
+"""After this many seconds no further round of a case begins."""
 CONCURRENT = (1, 16, 256)
 EVENTS = 25
 PACE = 0.02
 TOKENS = 24
 SLOTS = 4
 HOW = f"""\
-*Paced*: two upstreams that send {EVENTS} events, {PACE * 1000:g} ms apart, so that a stream takes {
-    (EVENTS - 1) * PACE:.2f} s however many there are. *llama.cpp*: one real replica of the built-in tiny model with {
-    SLOTS
-}
-slots and {TOKENS} tokens a stream; it is the bottleneck, and more than {SLOTS} streams wait in it. {ROUNDS}
-rounds, direct and through the gateway by turns; the tables show medians."""
+*Paced*: two upstreams that send {EVENTS} events, {PACE * 1000:g} ms apart, so that a stream takes
+{(EVENTS - 1) * PACE:.2f} s however many there are. *llama.cpp*: one real replica of the built-in tiny model with
+{SLOTS} slots, {TOKENS} tokens a stream and one thread, as a cluster starts it; it is the bottleneck, and more than
+{SLOTS} streams wait in it. At most {ROUNDS} rounds, direct and through the gateway by turns; the tables show
+medians."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,11 @@ class Case:
 
     name: str
     body: str
+    slots: int
 
 
-PACED = Case("paced upstreams", stream_body(EVENTS, PACE))
-LLAMA = Case("llama.cpp", stream_body(TOKENS, 0.0))
+PACED = Case("paced upstreams", stream_body(EVENTS, PACE), 512)
+LLAMA = Case("llama.cpp", stream_body(TOKENS, 0.0), SLOTS)
 COLUMNS: Columns = {
     "a second": ("per_second", 1.0),
     "whole p50, ms": ("p50", 1000.0),
@@ -77,14 +80,17 @@ def _seen(case: Case, folder: Path, ports: Sequence[int]) -> Seen:
     with contextlib.ExitStack() as stack:
         own = folder / case.name.replace(" ", "-")
         own.mkdir()
-        sides = [Side("direct", 0, ports[0]), stack.enter_context(proxies.gateway(own, ports))]
+        sides = [Side("direct", 0, ports[0]), stack.enter_context(proxies.gateway(own, ports, slots=case.slots))]
         seen: dict[int, dict[str, list[Mapping[str, float]]]] = {}
         for count in CONCURRENT:
             rounds = seen.setdefault(count, {side.name: [] for side in sides})
+            until = time.monotonic() + LONGEST
             for turn in range(ROUNDS):
                 for side in turned(sides, turn):
                     one = drive(side.port, case.body, connections=count, seconds=SECONDS, failures=True)
                     rounds[side.name].append(one)
+                if time.monotonic() > until:
+                    break
     return seen
 
 
@@ -93,7 +99,7 @@ def _replica(folder: Path) -> Iterator[tuple[int]]:
     """The embedded engine with the tiny model."""
     port, log = free_port(), folder / "llama.log"
     words = ("--model", str(builtin("tiny", folder)), "--host", "127.0.0.1", "--port", str(port))
-    size = ("--parallel", str(SLOTS), "--ctx-size", str(512 * SLOTS))
+    size = ("--parallel", str(SLOTS), "--ctx-size", str(512 * SLOTS), "--threads", "1")
     with running(module("bandari.serving.llama", *words, *size), log) as child:
         wait_for(child, port, log)
         wait_until(lambda: healthy(port), "llama.cpp was not ready")

@@ -130,8 +130,8 @@ def test_the_summary_names_what_was_missed_and_counts_what_was_not_measured() ->
     met = Figure("fast", "s", Spread.of([1]), 2.0)
     missed = Figure("slow", "s", Spread.of([3]), 2.0)
     sections = [Section("a", "", (met, missed)), Section("b", "", (met,), missing=("c: gone",))]
-    assert summary(sections) == "goals: 2 met, 1 not met (slow), 1 not measured"
-    assert summary([Section("a", "", (met,))]) == "goals: 1 met, 0 not met"
+    assert summary(sections) == "Goals: 2 met, 1 not met (slow), 1 not measured"
+    assert summary([Section("a", "", (met,))]) == "Goals: 1 met, 0 not met"
 
 
 def test_the_machine_is_described_without_names_and_folders() -> None:

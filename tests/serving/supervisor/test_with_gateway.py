@@ -250,3 +250,15 @@ def test_a_stop_finishes_requests_and_leaves_no_port(site: Site, port: int) -> N
     listening = {row.split()[1] for row in Path("/proc/net/tcp").read_text().splitlines()[1:] if row.split()[3] == "0A"}
     assert f"0100007F:{port:04X}" not in listening
     assert not list(site.folder.glob("*.sock"))
+
+
+def test_a_folder_with_a_path_too_long_for_a_socket_serves_as_well(tmp_path: Path) -> None:
+    site = Site(tmp_path / ("long" * 40))
+    try:
+        site.guard()
+        port = site.apply("gateway.gateway", {})["port"]
+        site.apply("group.chat", group())
+        site.apply("route.chat", ROUTE)
+        assert ask(port)[0] == 200, "held until the replica is there"
+    finally:
+        site.close()

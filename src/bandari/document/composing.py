@@ -9,9 +9,9 @@ import yaml
 
 from bandari.diagnostics import Diagnostic, Diagnostics, Related, Span, error
 from bandari.document.scalars import TAG, Scalar, plain, tagged, written
+from bandari.document.syntax import MAX_DEPTH, too_deep
 from bandari.document.tree import Node
 
-MAX_DEPTH = 64
 MAX_ALIASED = 50_000
 """Values that a file may get by its aliases and merge keys."""
 _MERGE = f"{TAG}merge"
@@ -131,7 +131,7 @@ class Composer:
             )
         self._count(node.size, span)
         if node.height + len(self._open) > MAX_DEPTH:
-            raise Stop(self._too_deep(span))
+            raise Stop(too_deep(span))
         return node
 
     def _count(self, values: int, span: Span) -> None:
@@ -147,19 +147,10 @@ class Composer:
                 )
             )
 
-    def _too_deep(self, span: Span) -> Diagnostic:
-        return error(
-            "BND113",
-            span,
-            f"cannot read more than {MAX_DEPTH} levels of nesting",
-            why="no field of the file is nested as deeply",
-            fix="look for a bracket or an indentation too much",
-        )
-
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         span, is_map = self.span(event), isinstance(event, yaml.MappingStartEvent)
         if len(self._open) >= MAX_DEPTH:
-            raise Stop(self._too_deep(span))
+            raise Stop(too_deep(span))
         if event.tag not in (None, "!", f"{TAG}map" if is_map else f"{TAG}seq"):
             self._unknown_tag(event.tag, span)
         if event.anchor:

@@ -8,6 +8,9 @@ import yaml
 
 from bandari.diagnostics import Diagnostic, Related, Span, error
 
+MAX_DEPTH = 64
+"""Mappings and lists in one another."""
+_PARSER_TOO_DEEP = "exceeded maximum nesting depth"
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -59,6 +62,8 @@ def in_words(problem: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
     if tab := _tab(lines, span):
         return tab
     said = problem.problem or str(problem)
+    if said == _PARSER_TOO_DEEP:
+        return too_deep(span)
     why, fix = next(((why, fix) for part, why, fix in _REASONS if part in said), (said, "correct the line"))
     opened = problem.context_mark
     related = (
@@ -70,6 +75,17 @@ def in_words(problem: yaml.MarkedYAMLError, text: str, file: str) -> Diagnostic:
         else []
     )
     return error("BND101", _inside(span, lines), "cannot read the file as YAML", why=why, fix=fix, related=related)
+
+
+def too_deep(span: Span) -> Diagnostic:
+    """More than MAX_DEPTH levels."""
+    return error(
+        "BND113",
+        span,
+        f"cannot read more than {MAX_DEPTH} levels of nesting",
+        why="no field of the file is nested as deeply",
+        fix="look for a bracket or an indentation too much",
+    )
 
 
 def _tab(lines: list[str], span: Span) -> Diagnostic | None:

@@ -11,7 +11,7 @@ from bandari.desired.pools import Capacity, CapacityType, NodePool, ResourceList
 from bandari.desired.state import DesiredState, LocalTarget, ProviderName, Target, Tls, Workload
 from bandari.desired.workloads import Function, JobQueue, Monitoring, Tracing, VectorStore
 from bandari.diagnostics import Origin
-from bandari.document import Document
+from bandari.document import Document, written
 from bandari.specs.cluster import LocalOptionsSpec, PrometheusSpec, TargetSpec
 from bandari.specs.compile_group import model_server, resources
 from bandari.specs.fields import Spec
@@ -48,8 +48,8 @@ class _Compiler:
         self._system()
         self._groups()
         self._sections()
-        top = self.document.value.get("description")
-        words = (top if isinstance(top, str) else None, self.spec.description, self.spec.cluster.description)
+        top = written(self.document.value.get("description"))
+        words = (top, self.spec.description, self.spec.cluster.description)
         return DesiredState(
             self._target(provider, local),
             tuple(self.pools),

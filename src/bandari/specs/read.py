@@ -13,6 +13,7 @@ from bandari.specs import dialect, meaning, shape, targets
 from bandari.specs.compile_cluster import compile_cluster
 from bandari.specs.fields import Spec
 from bandari.specs.file import FileSpec, version_findings
+from bandari.specs.groups import Described
 
 
 def read(text: str, file: str, *, target: ProviderName | None = None) -> tuple[DesiredState | None, Diagnostics]:
@@ -40,6 +41,11 @@ def read(text: str, file: str, *, target: ProviderName | None = None) -> tuple[D
 
 def _top_level(document: Document) -> Iterator[Diagnostic]:
     yield from version_findings(document)
+    words = {key: value for key, value in document.value.items() if key == "description"}
+    try:
+        Described.model_validate(words)
+    except ValidationError as failure:
+        yield from shape.findings(document, (), Described, failure)
     for key in document.value:
         if key not in shape.keys_of(FileSpec):
             yield shape.unknown_key(document, (key,), FileSpec)

@@ -26,7 +26,7 @@ class AccessLog:
             "time": round(time.time(), 3),
             "client": exchange.client.peer,
             "listener": "public" if exchange.client.public else "private",
-            "method": exchange.method,
+            "method": exchange.method.decode(),
             "path": exchange.path,
             "model": exchange.model,
             "group": exchange.group.table.name if exchange.group else "",

@@ -107,14 +107,14 @@ def unknown_model(model: str) -> Answer:
     )
 
 
-def unknown_path(method: str, path: str) -> Answer:
+def unknown_path(method: bytes, path: str) -> Answer:
     """404."""
-    return error(404, f"cannot find {method} {path[:200]!r}", code="unknown_url")
+    return error(404, f"cannot find {method.decode()} {path[:200]!r}", code="unknown_url")
 
 
-def wrong_method(method: str, path: str, allowed: str) -> Answer:
+def wrong_method(method: bytes, path: str, allowed: str) -> Answer:
     """405."""
-    message = f"cannot {method} {path[:200]!r}: it takes {allowed}"
+    message = f"cannot {method.decode()} {path[:200]!r}: it takes {allowed}"
     return error(405, message, code="method_not_allowed", headers={"allow": allowed})
 
 

@@ -24,6 +24,8 @@ class Group:
     def __init__(self, table: GroupTable, limits: Limits, metrics: GroupMetrics, urgent: Callable[[], None]) -> None:
         self.table = table
         self.metrics = metrics
+        self.note = b""
+        """Header line of its answers."""
         self.in_flight = 0
         self.replicas: list[Replica] = []
         self.leaving: list[Replica] = []
@@ -39,6 +41,9 @@ class Group:
     def update(self, table: GroupTable) -> None:
         """Takes what the table says, then lets go what was held if it can."""
         self.table = table
+        self.note = b""
+        if table.stand_in:
+            self.note = b"x-bandari-stand-in: %b\r\n" % table.stand_in.encode("latin-1", "replace")
         known = {(r.id, r.host, r.port): r for r in self.replicas}
         self.replicas = [self._replica(known.pop((u.id, u.host, u.port), None), u) for u in table.upstreams]
         self._leave(known.values())

@@ -52,7 +52,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there, and has to say something soon."""
         self._transport = cast("asyncio.Transport", transport)
-        self._deadline = self.service.now() + self.service.limits.head_seconds
+        self._deadline = self.service.clock + self.service.limits.head_seconds
         self.service.connections.add(self)
         if self.service.stopping:
             self._transport.close()
@@ -122,7 +122,7 @@ class Downstream(asyncio.Protocol):
             if self._head_size > self.service.limits.head_bytes:
                 self._refuse(answers.head_too_large(self.service.limits.head_bytes))
         elif self._state is _BODY:
-            self._deadline = min(self.service.now() + self.service.limits.body_seconds, self._body_until)
+            self._deadline = min(self.service.clock + self.service.limits.body_seconds, self._body_until)
 
     def _read_again(self, rest: bytes) -> None:
         method = self._parser.get_method()
@@ -143,7 +143,7 @@ class Downstream(asyncio.Protocol):
         self._head = Head()
         self._head_size = self._body_size = 0
         self._body = []
-        self._deadline = self.service.now() + self.service.limits.head_seconds
+        self._deadline = self.service.clock + self.service.limits.head_seconds
 
     def on_url(self, url: bytes) -> None:
         """Part of the request line; may come in pieces."""
@@ -160,16 +160,17 @@ class Downstream(asyncio.Protocol):
         if key in SPECIAL:
             head.special.append((key, value))
         else:
-            head.passed.append(b"%b: %b\r\n" % (name, value))
+            head.passed += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         """Refuses now what can be refused without the body."""
         if self._state is not _HEAD or self._parser.should_upgrade():
             return
-        head, limits, version = self._head, self.service.limits, self._parser.get_http_version()
+        head, limits = self._head, self.service.limits
+        head.version = self._parser.get_http_version()
         if head.size > limits.head_bytes:
             self._refuse(answers.head_too_large(limits.head_bytes))
-        elif answer := head.refusal(version):
+        elif answer := head.refusal():
             self._refuse(answer)
         elif head.length > limits.body_bytes:
             self._refuse(answers.body_too_large(limits.body_bytes))
@@ -181,8 +182,8 @@ class Downstream(asyncio.Protocol):
             self._refuse(answer)
             return
         if not self.public and head.authorization:
-            head.passed.append(b"authorization: %b\r\n" % head.authorization)
-        now = self.service.now()
+            head.passed += (b"authorization", b": ", head.authorization, b"\r\n")
+        now = self.service.clock
         self._state = _BODY
         self._body_until = now + self.service.limits.body_seconds * _WHOLE_BODY
         self._deadline = now + self.service.limits.body_seconds
@@ -219,9 +220,8 @@ class Downstream(asyncio.Protocol):
             return
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
-        exchange = Exchange(self, parser.get_method().decode(), path, head, body)
-        exchange.version = parser.get_http_version()
-        exchange.keep = exchange.version == "1.1" and parser.should_keep_alive()
+        exchange = Exchange(self, parser.get_method(), path, head, body)
+        exchange.keep = head.version == "1.1" and parser.should_keep_alive()
         self._queue(exchange)
 
     def _queue(self, exchange: Exchange) -> None:
@@ -240,11 +240,10 @@ class Downstream(asyncio.Protocol):
 
     def _refuse(self, answer: Answer) -> None:
         """Answers in turn, without the rest of the request, and takes nothing more from this client."""
-        method = "GET"
         self._state = _CLOSED
         self._deadline = 0.0
         self._body = []
-        exchange = Exchange(self, method, path_of(self._head.target) or "", self._head, b"")
+        exchange = Exchange(self, b"", path_of(self._head.target) or "", self._head, b"")
         exchange.ready = answer
         exchange.keep = False
         self._queue(exchange)
@@ -277,7 +276,7 @@ class Downstream(asyncio.Protocol):
             self._reading = True
             self._transport.resume_reading()
         if self._state is _WAITING:
-            self._deadline = self.service.now() + self.service.limits.idle_seconds
+            self._deadline = self.service.clock + self.service.limits.idle_seconds
         self._say_continue()
         if self.service.stopping:
             self.stop()
@@ -297,7 +296,7 @@ class Downstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client is slower than the replica: reading from the replica stops, see `Exchange.answered`."""
-        self.stalled_since = self.service.now()
+        self.stalled_since = self.service.clock
 
     def resume_writing(self) -> None:
         """The client takes more."""

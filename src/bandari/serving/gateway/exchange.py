@@ -28,21 +28,19 @@ LEFT = 0
 
 
 class Exchange:
-    """Times are of the monotonic clock, 0 for not yet. `fresh`: only over a new connection."""
+    """Times are of the monotonic clock, 0 for not yet; `answered_at` a tick's. `fresh`: over a new connection only."""
 
     __slots__ = (
         "answered_at", "body", "client", "connection", "first_at", "fresh", "group", "head", "held_at", "held_for",
         "keep", "method", "model", "over", "path", "ready", "relay", "replica", "sent", "started", "status", "tries",
-        "version",
     )  # fmt: skip
 
-    def __init__(self, client: Downstream, method: str, path: str, head: Head, body: bytes) -> None:
+    def __init__(self, client: Downstream, method: bytes, path: str, head: Head, body: bytes) -> None:
         self.client = client
         self.method = method
         self.path = path
         self.head = head
         self.body = body
-        self.version = "1.1"
         self.keep = True
         """Whether the connection may go on after it."""
         self.ready: Answer | None = None
@@ -53,7 +51,7 @@ class Exchange:
         self.connection: UpstreamConnection | None = None
         self.relay: Relay | None = None
         self.started = client.service.now()
-        self.answered_at = self.started
+        self.answered_at = client.service.clock
         self.first_at = self.held_at = self.held_for = 0.0
         self.tries = self.status = self.sent = 0
         self.fresh = self.over = False
@@ -75,7 +73,7 @@ class Exchange:
         assert self.group
         self.replica = replica
         self.group.in_flight += 1
-        self.answered_at = self.client.service.now()
+        self.answered_at = self.client.service.clock
         replica.take(self)
 
     def wants(self, replica: Replica) -> bool:
@@ -86,7 +84,7 @@ class Exchange:
         """Sends the request."""
         self.connection = connection
         head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (
-            self.method.encode(),
+            self.method,
             self.head.target,
             connection.replica.authority,
             b"".join(self.head.passed),
@@ -116,11 +114,11 @@ class Exchange:
     def answered(self, connection: UpstreamConnection, body: list[bytes], *, complete: bool = False) -> None:
         """The head and more of the body have come."""
         client, relay = self.client, self.relay
-        self.answered_at = now = client.service.now()
+        self.answered_at = client.service.clock
         if relay is None:
             relay = self.relay = self._relay(connection)
         if body and not self.first_at:
-            self.first_at = now
+            self.first_at = client.service.now()
         data = relay.push(body, complete=complete)
         if complete:
             self.connection = None
@@ -135,14 +133,9 @@ class Exchange:
     def _relay(self, connection: UpstreamConnection) -> Relay:
         assert self.group
         self.status = connection.status
-        extra = b""
-        if self.group.table.stand_in:
-            extra = b"x-bandari-stand-in: %b\r\n" % self.group.table.stand_in.encode("latin-1", "replace")
-        if not self.client.public:
-            extra += b"x-bandari-replica: %b\r\n" % connection.replica.id.encode("latin-1", "replace")
-        return Relay(
-            connection, extra, chunks=self.version == "1.1", keep=self.keep and not self.client.service.stopping
-        )
+        extra = self.group.note if self.client.public else self.group.note + connection.replica.note
+        keep = self.keep and not self.client.service.stopping
+        return Relay(connection, extra, chunks=self.head.version == "1.1", keep=keep)
 
     def broken(self, connection: UpstreamConnection) -> None:
         """The connection ended before the answer did, or holds no answer."""
@@ -205,7 +198,7 @@ class Exchange:
         """Ends with an answer of the gateway's own."""
         self.status = answer.status
         self.keep = self.keep and not answer.close and not self.client.service.stopping
-        data = answer.encoded(close=not self.keep, head_only=self.method == "HEAD")
+        data = answer.encoded(close=not self.keep, head_only=self.method == b"HEAD")
         self.sent = len(data)
         self.client.write(data)
         self._settle(keep=self.keep)

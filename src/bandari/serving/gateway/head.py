@@ -5,6 +5,7 @@ Headers that are about the connection end here (RFC 9110, 7.6.1); the body is pa
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from bandari.serving.gateway.answers import Answer, error, malformed
@@ -21,12 +22,14 @@ SPECIAL = HOP_BY_HOP | {
 """Headers of a request that are looked at or replaced; `accept-encoding` is dropped so that `usage` can be read."""
 _CHUNKED = (b"chunked",)
 _BEARER = b"bearer "
+_VERSIONS = frozenset(("1.0", "1.1"))
+_UNUSUAL = frozenset((b"expect", b"content-encoding"))
 
 
 class Head:
-    """Filled by the parser; `size` counts bytes, `passed` are header lines for the replica."""
+    """Filled by the parser; `size` counts bytes, `passed` are header lines for the replica, four pieces each."""
 
-    __slots__ = ("authorization", "continues", "key", "length", "passed", "size", "special", "target")
+    __slots__ = ("authorization", "continues", "key", "length", "passed", "size", "special", "target", "version")
 
     def __init__(self) -> None:
         self.target = b""
@@ -34,15 +37,17 @@ class Head:
         self.passed: list[bytes] = []
         self.special: list[tuple[bytes, bytes]] = []
         self.length = 0
+        self.version = "1.1"
         self.key = ""
         """SHA-256 of the API key, hexadecimal; empty without one."""
         self.authorization = b""
         self.continues = False
         """Whether the client waits for `100 Continue` before it sends the body."""
 
-    def refusal(self, version: str) -> Answer | None:
+    def refusal(self) -> Answer | None:
         """Reads the special headers; what is wrong with the request, or None."""
-        if version not in {"1.0", "1.1"}:
+        version = self.version
+        if version not in _VERSIONS:
             return malformed(f"it is HTTP/{version}")
         hosts = 0
         encodings: list[bytes] = []
@@ -59,7 +64,7 @@ class Head:
                 self._authorize(value)
             elif name == b"connection":
                 self._unnamed(value)
-            elif name in {b"expect", b"content-encoding"} and (answer := self._unusual(name, value.lower(), version)):
+            elif name in _UNUSUAL and (answer := self._unusual(name, value.lower())):
                 return answer
         return _framing(hosts, lengths, self.length, encodings, version)
 
@@ -72,16 +77,21 @@ class Head:
         # Headers that `Connection` names are about the connection, too.
         named = {name.strip() for name in connection.lower().split(b",")} - {b"close", b"keep-alive", b""} - SPECIAL
         if named:
-            self.passed = [line for line in self.passed if line.partition(b":")[0].lower() not in named]
+            self.passed = [
+                piece
+                for at in range(0, len(self.passed), 4)
+                if self.passed[at].lower() not in named
+                for piece in self.passed[at : at + 4]
+            ]
 
-    def _unusual(self, name: bytes, value: bytes, version: str) -> Answer | None:
+    def _unusual(self, name: bytes, value: bytes) -> Answer | None:
         if name == b"content-encoding":
             if value.strip() in {b"", b"identity"}:
                 return None
             return error(415, "cannot read a compressed body: send it plain", code="unsupported_encoding", close=True)
         if value.strip() != b"100-continue":
             return error(417, "cannot meet the expectation: only 100-continue is known", close=True)
-        self.continues = version == "1.1"
+        self.continues = self.version == "1.1"
         return None
 
 
@@ -110,6 +120,7 @@ def without_upgrade(method: bytes, head: Head) -> bytes:
     return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, head.target, b"".join(kept), b"".join(head.passed))
 
 
+@functools.lru_cache(maxsize=256)
 def path_of(target: bytes) -> str | None:
     """The path of a request target, without its query; None when it is none that a server is asked for."""
     if not target.startswith(b"/"):

@@ -5,6 +5,9 @@ Only whole server-sent events are passed on: half an event is of no use to a cli
 
 from __future__ import annotations
 
+import functools
+from http import HTTPStatus
+
 from bandari.serving.gateway import usage
 from bandari.serving.gateway.answers import error_event
 from bandari.serving.gateway.upstream import UpstreamConnection
@@ -12,7 +15,14 @@ from bandari.serving.gateway.upstream import UpstreamConnection
 _ENDS = (b"\n\n", b"\r\n\r\n")
 _LONGEST_EVENT = 256 * 2**10
 """More than this is passed on in pieces."""
+_KNOWN = frozenset(HTTPStatus)
 _LAST = b"0\r\n\r\n"
+
+
+@functools.cache
+def _status_line(status: int) -> bytes:
+    phrase = HTTPStatus(status).phrase if status in _KNOWN else ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
 
 
 class Relay:
@@ -64,21 +74,22 @@ class Relay:
         return framed + _LAST if complete else framed
 
     def _head(self, connection: UpstreamConnection, data: bytes, *, complete: bool) -> bytes:
-        lines = [b"HTTP/1.1 %d %b\r\n" % (connection.status, connection.reason), *connection.head, self._extra]
+        head = connection.head
+        head.append(self._extra)
         bodiless = connection.status in {204, 304}
         if not connection.length and not bodiless:
             if complete:
                 # All of it is here: no chunks are needed, and the connection can stay.
                 self._framed = False
-                lines.append(b"content-length: %d\r\n" % len(data))
+                head.append(b"content-length: %d\r\n" % len(data))
             elif self._framed:
-                lines.append(b"transfer-encoding: chunked\r\n")
+                head.append(b"transfer-encoding: chunked\r\n")
         self._framed = self._framed and not bodiless
         if not self.keep:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        lines.append(self._frame(data, complete=complete))
-        return b"".join(lines)
+            head.append(b"connection: close\r\n")
+        head.append(b"\r\n")
+        head.append(self._frame(data, complete=complete))
+        return _status_line(connection.status) + b"".join(head)
 
     @property
     def unfinished(self) -> bool:
@@ -94,8 +105,9 @@ class Relay:
 
     def usage(self) -> usage.Usage | None:
         """The tokens of the answer as far as it tells; a stream without usage counts its events as output."""
-        tail = (self._previous[-usage.EDGE :] + self._tail[-usage.EDGE :]) if self.events >= 0 else self._tail
-        found = usage.read(tail[-usage.EDGE :]) or usage.read(self._begin[: usage.EDGE])
+        if self.events < 0:
+            return usage.of_document(self._begin, self._tail)
+        found = usage.of_events(self._previous[-usage.EDGE :] + self._tail[-usage.EDGE :])
         if found is None and self.events > 1:
             return usage.Usage(0, self.events - 1)
         return found

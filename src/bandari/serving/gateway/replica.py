@@ -24,8 +24,8 @@ class Replica:
     """`usable`: it may get new requests; a `retired` one is no longer in the table and finishes what it has."""
 
     __slots__ = (
-        "_down", "_idle", "_limits", "_opening", "authority", "changed", "connections", "draining", "host", "id",
-        "in_flight", "metrics", "port", "retired", "slots", "usable",
+        "_down", "_idle", "_limits", "_open_now", "_opening", "authority", "changed", "draining", "host", "id",
+        "in_flight", "metrics", "note", "port", "retired", "slots", "usable",
     )  # fmt: skip
 
     def __init__(
@@ -35,14 +35,16 @@ class Replica:
         self.host = upstream.host
         self.port = upstream.port
         self.authority = f"{upstream.host}:{upstream.port}".encode()
+        self.note = b"x-bandari-replica: %b\r\n" % upstream.id.encode("latin-1", "replace")
+        """Header line of its answers, for who may know."""
         self.metrics = metrics
         self.changed = changed
         """Called when it became usable again, or idle while it drains."""
         self.in_flight = 0
-        self.connections = 0
         self.retired = False
         self._down: asyncio.TimerHandle | None = None
         self._limits = limits
+        self._open_now: set[UpstreamConnection] = set()
         self._idle: list[UpstreamConnection] = []
         self._opening: set[asyncio.Task[None]] = set()
         self.update(upstream)
@@ -114,15 +116,19 @@ class Replica:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Keeps a connection for the next request if there is reason to."""
-        if self.retired or self.draining or self.connections > self.slots:
+        if self.retired or self.draining or len(self._open_now) > self.slots:
             connection.drop()
             return
         connection.idle_since = time.monotonic()
         self._idle.append(connection)
 
+    def opened(self, connection: UpstreamConnection) -> None:
+        """A connection is there."""
+        self._open_now.add(connection)
+
     def lost(self, connection: UpstreamConnection) -> None:
-        """A connection was closed."""
-        self.connections -= 1
+        """A connection is closed, or is being closed."""
+        self._open_now.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.25
 _MODELS = "/v1/models"
-_READ = ("GET", "HEAD")
+_READ = (b"GET", b"HEAD")
 
 
 class Ask(msgspec.Struct):
@@ -44,6 +44,8 @@ class Service:
     def __init__(self, limits: Limits, access: AccessLog | None) -> None:
         loop = asyncio.get_running_loop()
         self.now: Callable[[], float] = time.monotonic
+        self.clock = time.monotonic()
+        """The time of the last tick: what only has to be seen to be over needs no better one."""
         self.limits = limits
         self.metrics = Metrics()
         self.directory = Directory(limits, self.metrics)
@@ -56,9 +58,9 @@ class Service:
         loop.call_later(_TICK, self._tick)
 
     def _tick(self) -> None:
-        now = self.now()
+        self.clock = now = self.now()
         for connection in tuple(self.connections):
-            connection.tick(now)
+            connection.tick(now - _TICK)
         self.directory.tick(now)
         if self._access:
             self._access.flush()
@@ -69,13 +71,14 @@ class Service:
     def serve(self, exchange: Exchange) -> None:
         """Answers a request, or sends it on its way."""
         client, path = exchange.client, exchange.path
+        told = self.directory.revision is not None
         if exchange.ready is not None:
             exchange.refuse(exchange.ready)
         elif path == "/healthz":
             exchange.refuse(self._health(exchange))
         elif path == "/metrics" and not client.public:
             exchange.refuse(self._metrics(exchange))
-        elif self.directory.revision is None and path.startswith("/v1/"):
+        elif not told and path.startswith("/v1/"):
             self.directory.hold_early(exchange)
         elif client.public and exchange.head.key not in self.directory.keys:
             exchange.refuse(answers.no_key())
@@ -83,7 +86,7 @@ class Service:
             exchange.refuse(self._models(exchange))
         elif not path.startswith("/v1/"):
             exchange.refuse(answers.unknown_path(exchange.method, path))
-        elif exchange.method != "POST":
+        elif exchange.method != b"POST":
             exchange.refuse(answers.wrong_method(exchange.method, path, "POST"))
         else:
             self._route(exchange)

@@ -22,7 +22,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "body", "chunked", "complete", "event_stream", "exchange", "head", "heard", "idle_since", "keep", "length",
-        "parser", "reason", "replica", "reused", "status", "surplus", "transport",
+        "parser", "replica", "reused", "status", "surplus", "transport",
     )  # fmt: skip
 
     def __init__(self, replica: Replica) -> None:
@@ -38,7 +38,6 @@ class UpstreamConnection(asyncio.Protocol):
         self.heard = self.complete = self.surplus = self.event_stream = self.keep = False
         self.status = 0
         self.length = self.chunked = False
-        self.reason = b""
         self.head: list[bytes] = []
         self.body: list[bytes] = []
 
@@ -47,7 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open; the one who asked for it goes on in `Replica`."""
         self.transport = cast("asyncio.Transport", transport)
-        self.replica.connections += 1
+        self.replica.opened(self)
 
     def begin(self, exchange: Exchange, head: bytes, body: bytes) -> None:
         """Sends a request whose answer goes to `exchange`."""
@@ -61,6 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
     def drop(self) -> None:
         """Closes at once; the replica sees that nobody waits for the rest."""
         self.exchange = None
+        self.replica.lost(self)
         if self.transport:
             self.transport.abort()
 
@@ -125,9 +125,6 @@ class UpstreamConnection(asyncio.Protocol):
         if self.complete:
             self.surplus = True
 
-    def on_status(self, reason: bytes) -> None:
-        self.reason += reason
-
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keeps what is not about this connection."""
         if self.status:
@@ -140,7 +137,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.length = True
         elif key == b"content-type":
             self.event_stream = value.startswith(b"text/event-stream")
-        self.head.append(b"%b: %b\r\n" % (name, value))
+        self.head += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         """The answer's status is known; interim ones (1xx) are skipped."""
@@ -148,7 +145,6 @@ class UpstreamConnection(asyncio.Protocol):
             return
         status = self.parser.get_status_code()
         if status < 200:
-            self.reason = b""
             self.head = []
         else:
             self.status = status

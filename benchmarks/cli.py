@@ -16,21 +16,21 @@ from benchmarks.processes import CannotMeasure, run_cpu_seconds
 import bandari
 
 ROUNDS = 11
+FULL = "examples/full-cluster.yaml"
 HOW = f"""\
 CPU is user and system time of the whole process from start to end (`wait4`), byte code compiled before;
-{ROUNDS} rounds, each command once a round. The yardstick is the same interpreter doing nothing (`python -c
-pass`). The packages are `bandari` without extras and all that it requires; their size is that of the installed
+{ROUNDS} rounds, each command once a round; the full file is `{FULL}`. The yardstick is the same interpreter
+doing nothing (`python -c pass`). The packages are `bandari` without extras and all that it requires; their size is that of the installed
 files without `.pyc`."""
-FULL = "examples/full-cluster.yaml"
 PACKAGES, MIB = 12, 25.0
 BANDARI = str(Path(sys.executable).with_name("bandari"))
-BARE = "python -c pass"
+BARE = "`python -c pass`"
 COMMANDS: Mapping[str, tuple[tuple[str, ...], float | None]] = {
     BARE: ((sys.executable, "-c", "pass"), None),
-    "bandari --version": ((BANDARI, "--version"), 0.05),
-    "bandari --help": ((BANDARI, "--help"), 0.1),
-    "bandari check (full file)": ((BANDARI, "check", FULL), 0.4),
-    "bandari plan --offline (full file)": ((BANDARI, "plan", "--offline", "--target", "local", FULL), 0.4),
+    "`bandari --version`": ((BANDARI, "--version"), 0.05),
+    "`bandari --help`": ((BANDARI, "--help"), 0.1),
+    "`bandari check`, full file": ((BANDARI, "check", FULL), 0.4),
+    "`bandari plan --offline`, full file": ((BANDARI, "plan", "--offline", "--target", "local", FULL), 0.4),
 }
 """Name -> command and the seconds that it may take."""
 TIMES_BARE = 4.0
@@ -57,11 +57,11 @@ def measure(folder: Path) -> Section:
 
 def _figures(seen: Mapping[str, Sequence[float]]) -> Iterator[Figure]:
     for name, times in seen.items():
-        yield Figure(f"CPU of `{name}`", "s", Spread.of(times), COMMANDS[name][1])
+        yield Figure(f"CPU of {name}", "s", Spread.of(times), COMMANDS[name][1])
     for name, times in seen.items():
         if name != BARE:
-            goal = TIMES_BARE if name == "bandari --version" else None
-            yield Figure(f"`{name}` / `{BARE}`", "x", Spread.of(ratios(times, seen[BARE])), goal)
+            goal = TIMES_BARE if name == "`bandari --version`" else None
+            yield Figure(f"{name} / {BARE}", "x", Spread.of(ratios(times, seen[BARE])), goal)
 
 
 def _footprint() -> Iterator[Figure]:

@@ -128,6 +128,12 @@ def markdown_section(section: Section) -> Iterator[str]:
         yield "\n".join(f"- Not measured: {line}" for line in section.missing)
 
 
+def markdown_goals(sections: Iterable[Section]) -> str:
+    """All figures with a goal in one table."""
+    rows = [(section.title, *figure.cells) for section in sections for figure in section.figures if figure.verdict]
+    return markdown_table(("section", *HEADER), rows)
+
+
 def summary(sections: Iterable[Section]) -> str:
     """`Goals: 9 met, 1 not met (name), 2 not measured`."""
     found = list(sections)

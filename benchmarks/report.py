@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.figures import HEADER, Section, markdown_section, summary
+from benchmarks.figures import HEADER, Section, markdown_goals, markdown_section, summary
 from benchmarks.machine import ROOT, described
 from benchmarks.processes import CannotMeasure
 from rich.console import Console
@@ -86,7 +86,7 @@ def _show(console: Console, section: Section, seconds: float) -> None:
 def write(machine: Mapping[str, str], sections: list[Section]) -> None:
     """The page that is committed, and the numbers that are not."""
     facts = "\n".join(f"- {name}: {words}" for name, words in machine.items())
-    blocks = [INTRODUCTION, facts, f"**{summary(sections)}.**"]
+    blocks = [INTRODUCTION, facts, f"**{summary(sections)}.**", markdown_goals(sections)]
     blocks += [block for section in sections for block in markdown_section(section)]
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")

@@ -114,5 +114,5 @@ def _figures(seen: Seen, case: Case) -> Iterator[Figure]:
         yield Figure(f"{name}: streams a second, bandari / direct", "x", Spread.of(speed))
         first = differences(*([one["first_p50"] * 1000 for one in sides[side]] for side in ("bandari", "direct")))
         yield Figure(f"{name}: added to the median time to first token", "ms", Spread.of(first))
-        failed = [one["failed"] for one in sides["bandari"]]
-        yield Figure(f"{name}: failed streams", "", Spread.of(failed), 0.0)
+    failed = [one["failed"] for sides in seen.values() for one in sides["bandari"]]
+    yield Figure(f"{case.name}: failed streams in a round, bandari", "", Spread.of(failed), 0.0)

@@ -17,8 +17,10 @@ from benchmarks.figures import (
     Spread,
     Table,
     differences,
+    markdown_goals,
     markdown_section,
     markdown_table,
+    medians,
     number,
     percentile,
     ratios,
@@ -132,6 +134,18 @@ def test_the_summary_names_what_was_missed_and_counts_what_was_not_measured() ->
     sections = [Section("a", "", (met, missed)), Section("b", "", (met,), missing=("c: gone",))]
     assert summary(sections) == "Goals: 2 met, 1 not met (slow), 1 not measured"
     assert summary([Section("a", "", (met,))]) == "Goals: 1 met, 0 not met"
+
+
+def test_the_goals_stand_in_one_table_with_their_sections() -> None:
+    met = Figure("fast", "s", Spread.of([1]), 2.0)
+    free = Figure("free", "s", Spread.of([1]))
+    lines = markdown_goals([Section("a", "", (met, free)), Section("b", "", (met,))]).splitlines()
+    assert lines[2:] == ["| a | fast | 1 s |  | <= 2 | met |", "| b | fast | 1 s |  | <= 2 | met |"]
+
+
+def test_the_medians_of_the_rounds_make_a_row() -> None:
+    rounds = [{"p50": 0.001, "n": 3.0}, {"p50": 0.005, "n": 1.0}, {"p50": 0.002, "n": 2.0}]
+    assert medians(rounds, {"p50, ms": ("p50", 1000.0), "n": ("n", 1.0)}) == ("2", "2")
 
 
 def test_the_machine_is_described_without_names_and_folders() -> None:

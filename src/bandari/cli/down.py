@@ -31,7 +31,7 @@ def down(
     for change in doomed.pending:
         out.text(f"  {change.action.symbol} {change.address}  {change.consequence}")
     if delete_data:
-        out.text(f"  - its logs and keys, and the models that only it uses: {_names(models)}")
+        out.text(f"  - its logs and keys, and the models that only it uses: {_names(models, driver.folders.models)}")
     if not yes and not _agreed(out):
         return INVALID
     driver.stop()
@@ -54,8 +54,8 @@ def down(
     return 0
 
 
-def _names(models: tuple[Path, ...]) -> str:
-    return ", ".join(path.name for path in models) or "none"
+def _names(models: tuple[Path, ...], root: Path) -> str:
+    return ", ".join(str(path.relative_to(root)) for path in models) or "none"
 
 
 def _agreed(out: Output) -> bool:

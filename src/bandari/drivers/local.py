@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -179,7 +180,10 @@ class LocalDriver:
         """Removes logs and keys of the cluster, and the given model folders."""
         shutil.rmtree(self.folder, ignore_errors=True)
         for path in models:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (*(path.parent for path in models), self.folders.models):
+            with contextlib.suppress(OSError):  # another cluster's models are there
+                path.rmdir()
 
 
 def _observed(stored: list[Mapping[str, Any]]) -> Mapping[Address, Observed]:

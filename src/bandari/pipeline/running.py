@@ -71,8 +71,10 @@ def own_models(driver: LocalDriver) -> tuple[Path, ...]:
 
 
 def _model_paths(observed: Mapping[Address, Observed], models: Path) -> set[Path]:
+    """`builtin` or `hub/<repository>` under the models folder: a revision goes with all that came with it."""
     folders = (Path(str(o.outputs.get("folder", ""))) for a, o in observed.items() if a.kind == "model")
-    return {folder for folder in folders if models in folder.parents}
+    inside = (folder.relative_to(models) for folder in folders if models in folder.parents)
+    return {models.joinpath(*path.parts[:2]) for path in inside}
 
 
 def refuse(planned: Planned) -> None:

@@ -20,8 +20,8 @@ FULL = "examples/full-cluster.yaml"
 HOW = f"""\
 CPU is user and system time of the whole process from start to end (`wait4`), byte code compiled before;
 {ROUNDS} rounds, each command once a round; the full file is `{FULL}`. The yardstick is the same interpreter
-doing nothing (`python -c pass`). The packages are `bandari` without extras and all that it requires; their size is that of the installed
-files without `.pyc`."""
+doing nothing (`python -c pass`). The packages are `bandari` without extras and
+all that it requires; their size is that of the installed files without `.pyc`."""
 PACKAGES, MIB = 12, 25.0
 BANDARI = str(Path(sys.executable).with_name("bandari"))
 BARE = "`python -c pass`"

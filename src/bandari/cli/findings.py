@@ -37,8 +37,8 @@ class _Page:
     def finding(self, item: Diagnostic) -> Iterator[str]:
         label = self._style(f"{item.severity}[{item.code}]", _COLOURS[item.severity])
         yield f"{label}: {self._style(item.message)}"
-        place = self._place(item.span, "-->", "^", _COLOURS[item.severity])
-        yield from (next(place),) if item.sensitive else place
+        shown = self._place(item.span, "-->", "^", _COLOURS[item.severity])
+        yield from (next(shown),) if item.sensitive else shown
         for place in item.related:
             yield from self._place(place.span, "...", "-", "cyan", place.message)
         if item.why:

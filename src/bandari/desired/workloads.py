@@ -87,6 +87,8 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class VolumeMount:
+    """Where a volume stands in the container; what is empty is not said."""
+
     name: str
     mount_path: str
     sub_path: str = ""

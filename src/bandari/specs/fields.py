@@ -180,7 +180,7 @@ def port_number(value: Any) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool):
         if 1 <= value <= 65535:
             return int(value)
-        raise refuse("BND211", "a port is 1 to 65535", "write the port that the container listens on")
+        raise refuse("BND211", "a port is 1 to 65535", "write a number from 1 to 65535")
     if isinstance(value, str) and _PORT_NAME.fullmatch(value):
         return value
     why = "a name of a port holds a-z, 0-9 and -, at most 15, and a letter"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bandari.diagnostics import Diagnostic, Related, Span, error
-from bandari.specs.fields import as_label
+from bandari.specs.fields import LABEL, as_label
 from bandari.specs.meaning.subject import Item, Subject
 
 MODEL_VOLUME = "model-data"
@@ -17,7 +17,7 @@ def groups(subject: Subject) -> Iterator[Diagnostic]:
     for group in subject.groups():
         if not (name := group.text("name")):
             continue
-        label, span = as_label(name) or name, group.span("name")
+        label, span = name if LABEL.fullmatch(name) else as_label(name), group.span("name")
         if label not in first:
             first[label] = (name, span)
             continue

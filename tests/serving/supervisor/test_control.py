@@ -43,9 +43,10 @@ def _ask(path: Path, lines: tuple[bytes, ...]) -> list[dict[str, object]]:
     answers = []
     with connect_unix(path) as client, client.makefile("rb") as reader:
         for line in lines:
-            with contextlib.suppress(OSError):
+            answer = b""
+            with contextlib.suppress(OSError):  # Closed by the server, with or without unread bytes.
                 client.sendall(line + b"\n")
-            answer = reader.readline()
+                answer = reader.readline()
             if not answer:
                 break
             answers.append(json.loads(answer))

@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,8 @@ class Supervisor:
         self.control = Control(folder, self.answer)
         self.autoscaler = Autoscaler()
         self.keys: tuple[str, ...] = ()
-        self.revision = 0
+        self.revision = time.time_ns() // 1_000_000
+        """Of the last table; begins above all of an earlier supervisor, which a gateway may still echo."""
         self.table: GatewayTable | None = None
         self.guarded = alive(folder / GUARD_PID_FILE) is not None
         """Whether there ever was a guard."""
@@ -203,7 +205,7 @@ class Supervisor:
         """Acknowledged at once: a new supervisor would go on with it."""
         if not self.state.stopping:
             self.state.stopping = True
-            self.cluster.store.write()
+            self.cluster.store.try_write()
             _log.info("stops: ends all processes")
         self.changed()
         return {}

@@ -53,7 +53,7 @@ class ReplicaSet:
         if count != self.count:
             self.count = count
             self.cluster.store.state.counts[self.group] = count
-            self.cluster.store.write()
+            self.cluster.store.try_write()
 
     def adopt(self, record: Record, root: procfs.Stat | None) -> None:
         """Takes over a replica of an earlier supervisor; one that ended starts again, unless it was to end."""

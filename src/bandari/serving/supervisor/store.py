@@ -131,10 +131,14 @@ class Store:
     def forget(self, name: str) -> None:
         """Removes a record; what a full disk keeps of it is found to be gone by the next supervisor."""
         if self.state.records.pop(name, None):
-            try:
-                self.write()
-            except OSError as error:
-                _log.warning("%s: cannot write the state: %s", name, error)
+            self.try_write()
+
+    def try_write(self) -> None:
+        """Writes if that can be done; for what a next supervisor can do without."""
+        try:
+            self.write()
+        except OSError as error:
+            _log.warning("cannot write the state: %s", error)
 
     def remove(self) -> None:
         """Deletes the file: the cluster is gone."""

@@ -6,6 +6,7 @@ A goal that is missed is published like one that is met.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> int:
     if unknown:
         sys.stderr.write(f"cannot measure {', '.join(unknown)}: known are {', '.join(SECTIONS)}\n")
         return 2
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that what was started is ended
     console = Console() if sys.stdout.isatty() else Console(width=130)
     machine = described()
     for name, words in machine.items():

@@ -56,10 +56,9 @@ def entry(
     """
     notes = {"local": local, "kubernetes": clusters, "aws": aws or clusters, "gcp": clusters, "rules": rules}
     extra: dict[str, Any] = {"x-notes": notes}
-    if example is not None:
-        extra["examples"] = [example]
+    examples = None if example is None else [example]
     how = {"default_factory": default} if isinstance(default, type) else {"default": default}
-    return Field(**how, description=description, json_schema_extra=extra, **limits)
+    return Field(**how, description=description, examples=examples, json_schema_extra=extra, **limits)
 
 
 def refuse(code: str, reason: str, fix: str = "", why: str = "") -> PydanticCustomError:
@@ -84,6 +83,14 @@ def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise refuse("BND203", "a whole number is expected, not true or false", "write a number")
     return value
+
+
+def _mode(value: Any) -> Any:
+    text = written(value) if isinstance(value, int) else ""
+    if text.startswith("0") and text.isdecimal() and text != "0" and not set(text) - set("01234567"):
+        why = "YAML 1.2 reads it as a decimal number"
+        raise refuse("BND205", "an octal number begins with 0o", f"write 0o{text.lstrip('0')}", why)
+    return _whole(value)
 
 
 def _has_value(value: Any) -> Any:
@@ -234,7 +241,7 @@ LooseText = Annotated[
 """Text for programs that read text only; true and false are taken as words."""
 Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
-FileMode = Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_whole)]
+FileMode = Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_mode)]
 CpuQuantity = Annotated[
     Text, AfterValidator(_cpu), _kind("CPU quantity", minimum=0, pattern=r"^\s*(\d+m|\d+(\.\d{1,3})?)\s*$")
 ]

@@ -166,6 +166,7 @@ runtime:
   env:
     - {name: PLAIN, value: 0123}
     - {name: EMPTY}
+    - {name: NOTHING, value: }
     - {name: MAP, valueFrom: {configMapKeyRef: {name: m, key: k, optional: true}}}
     - {name: SECRET, valueFrom: {secretKeyRef: {name: s, key: k}}}
     - {name: FIELD, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
@@ -188,6 +189,7 @@ runtime:
     assert found.env == (
         EnvVar("PLAIN", "0123"),
         EnvVar("EMPTY", ""),
+        EnvVar("NOTHING", ""),
         EnvVar("MAP", None, ValueSource.CONFIG_MAP, "m", "k", optional=True),
         EnvVar("SECRET", None, ValueSource.SECRET, "s", "k"),
         EnvVar("FIELD", None, ValueSource.FIELD, key="status.podIP"),

@@ -79,6 +79,10 @@ def _loose_text(value: Any) -> Any:
     return written(value) if isinstance(value, int | float | bool) else value
 
 
+def _text_or_nothing(value: Any) -> Any:
+    return "" if value is None else _text(value)
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise refuse("BND203", "a whole number is expected, not true or false", "write a number")
@@ -235,6 +239,12 @@ _PORT = {"type": ["integer", "string"], "minimum": 1, "maximum": 65535}
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[Text, AfterValidator(_full), _kind("text", pattern=r"\S")]
 """Text that is not empty."""
+MaybeEmpty = Annotated[
+    str | None,
+    BeforeValidator(_text_or_nothing),
+    WithJsonSchema({"type": ["string", "number", "null"], "x-kind": "text"}),
+]
+"""Text that may be absent or empty, as in `value:` of a variable."""
 LooseText = Annotated[
     str, BeforeValidator(_loose_text), WithJsonSchema({"type": ["string", "number", "boolean"], "x-kind": "text"})
 ]

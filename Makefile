@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: quickstart install install-dev test test-fast check format bench clean
+.PHONY: quickstart install install-dev engines test test-fast check format bench clean
 
 $(VENV)/.local: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bandari needs Python >= 3.11; set PYTHON=python3.x")'
@@ -27,7 +27,11 @@ install-dev: $(VENV)/.dev
 quickstart: $(VENV)/.local
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/quickstart.sh
 
-test: $(VENV)/.dev
+# Engines of other projects that some tests start. Missing ones are a skip that names them, and a failure where CI is set.
+engines:
+	@command -v prometheus > /dev/null || tools/engines.sh prometheus
+
+test: $(VENV)/.dev engines
 	$(BIN)/python -m pytest
 
 test-fast: $(VENV)/.dev

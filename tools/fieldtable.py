@@ -22,6 +22,7 @@ from bandari.specs.groups import (
 )
 from bandari.specs.kubernetes import ProbeSpec
 from bandari.specs.shape import model_at
+from bandari.specs.triggers import SETTINGS
 
 PAGE = Path(__file__).parent.parent / "docs" / "cluster-file.md"
 BEGIN, END = "<!-- fields: begin -->", "<!-- fields: end -->"
@@ -48,7 +49,18 @@ SHARED = (ResourceRequestSpec, ProbeSpec, NodeGroupSpec)
 
 def tables() -> str:
     """All tables, as Markdown."""
-    return "\n".join("\n".join(_table(*section)) for section in SECTIONS)
+    return "\n".join("\n".join(lines) for lines in (*(_table(*section) for section in SECTIONS), _settings()))
+
+
+def _settings() -> Iterator[str]:
+    yield "### Settings of triggers\n"
+    yield "Where: `autoScaleTriggers[].metadata`, by type; other types of KEDA have their own settings.\n"
+    yield "| type | setting | required | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for kind, settings in SETTINGS.items():
+        for key, setting in settings.items():
+            yield f"| {kind} | {key} | {'required' if setting.required else ''} | {setting.meaning} |"
+    yield ""
 
 
 def _table(heading: str, where: str, model: type[Spec], without: tuple[type[Spec], ...]) -> Iterator[str]:

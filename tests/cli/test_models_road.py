@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,3 +179,42 @@ def test_the_production_file_is_served_by_stand_ins_under_its_own_names(user: Us
     }
     again = user.bandari("plan", *example, "--stand-in", "tiny", *skipped)
     assert "No changes" in again.out
+
+
+def test_an_engine_found_on_path_serves_where_the_file_names_it(user: User) -> None:
+    """The `llama-server` here is a double: a script that hands its flags to the embedded engine."""
+    programs = user.folder / "bin"
+    programs.mkdir()
+    script = programs / "llama-server"
+    script.write_text(
+        '#!/bin/sh\nif [ "$1" = --version ]; then echo "version: 6823 (a double)" >&2; exit; fi\n'
+        f'exec {sys.executable} -m bandari.serving.llama "$@"\n'
+    )
+    script.chmod(0o755)
+    user.write(
+        "version: '1.3'\nlocal:\n  cluster: {name: own}\n  modelGroups:\n    - name: chat\n      minInstances: 1\n"
+        "      maxInstances: 1\n      local: {engine: llama-server}\n"
+        "      runtime: {image: 'ghcr.io/ggml-org/llama.cpp:server-b6823'}\n      model: {source: 'builtin:tiny'}\n"
+    )
+    missing = user.bandari("up", "--yes", "--json")
+    assert missing.code == 2
+    assert [d["code"] for d in missing.document["diagnostics"]] == ["BND503"]
+    found = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    assert "llama-server 6823" in user.bandari("plan", extra=found).out
+    made = user.bandari("up", "--yes", "--json", extra=found)
+    assert made.code == 0, made.out + made.err
+    answer, _ = ask(made.document["endpoints"][0]["url"], "chat")
+    assert answer["choices"][0]["message"]["content"]
+
+
+def test_any_image_is_served_here_by_a_command_of_its_own(user: User) -> None:
+    command = json.dumps([sys.executable, "-m", "bandari.testing.model_server", "$(PORT)"])
+    user.write(
+        "version: '1.3'\nlocal:\n  cluster: {name: own}\n  modelGroups:\n    - name: custom\n      minInstances: 1\n"
+        f"      maxInstances: 1\n      local: {{command: {command}}}\n"
+        "      runtime: {image: 'registry.example/team/own-server:1.2'}\n"
+    )
+    made = user.bandari("up", "--yes", "--json")
+    assert made.code == 0, made.out + made.err
+    answer, _ = ask(made.document["endpoints"][0]["url"], "custom")
+    assert answer["choices"]

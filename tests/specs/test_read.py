@@ -166,6 +166,7 @@ runtime:
   env:
     - {name: PLAIN, value: 0123}
     - {name: EMPTY}
+    - {name: NOTHING, value: }
     - {name: MAP, valueFrom: {configMapKeyRef: {name: m, key: k, optional: true}}}
     - {name: SECRET, valueFrom: {secretKeyRef: {name: s, key: k}}}
     - {name: FIELD, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
@@ -188,6 +189,7 @@ runtime:
     assert found.env == (
         EnvVar("PLAIN", "0123"),
         EnvVar("EMPTY", ""),
+        EnvVar("NOTHING", ""),
         EnvVar("MAP", None, ValueSource.CONFIG_MAP, "m", "k", optional=True),
         EnvVar("SECRET", None, ValueSource.SECRET, "s", "k"),
         EnvVar("FIELD", None, ValueSource.FIELD, key="status.podIP"),
@@ -384,3 +386,30 @@ def test_reading_the_full_file_is_quick() -> None:
     before = time.process_time()
     read(text, "cluster.yaml")
     assert time.process_time() - before < 0.1
+
+
+def fixes(text: str) -> list[tuple[str, str]]:
+    return [(finding.code, finding.help) for finding in read(text, "cluster.yaml")[1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('version: "1.3"\nlocl: {cluster: {name: a}}\n', ("BND201", "did you mean `local`?")),
+        (group("runtime: {image: a/b:1}\nhfRepoId: a/b"), ("BND201", "move it into `model`")),
+        (group("runtime: {image: a/b:1}").replace("chat", "My Chat"), ("BND208", "write my-chat")),
+        (group("runtime: {image: a/b:1}").replace("maxInstances: 3", "m: 1"), ("BND202", "add `maxInstances: 3`")),
+        (group("runtime: {image: a/b:1}\nmodel: {hfRepoId: 'https://h.co/a/b'}"), ("BND209", "write a/b")),
+        (
+            group("runtime: {image: a/b:1, volumes: [{name: v, secret: {secretName: s, defaultMode: 0644}}]}"),
+            ("BND205", "write 0o644"),
+        ),
+    ],
+)
+def test_a_finding_says_what_to_write(text: str, expected: tuple[str, str]) -> None:
+    assert expected in fixes(text)
+
+
+def test_names_that_begin_with_a_digit_are_two_names() -> None:
+    text = group("runtime: {image: a/b:1}").replace("name: chat", "name: 7b-chat")
+    assert fixes(text) == []

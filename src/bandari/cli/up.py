@@ -105,8 +105,10 @@ def _tell_end(out: Output, cluster: str, status: Mapping[str, Any], rows: list[d
         waiting = [p for p in status.get("parts", ()) if p["ready"] < p["replicas"] or p.get("reason")]
         for part in waiting:
             out.complaint(f"{part['kind']} {part['name']} is {part['state']}: {part.get('reason', '')}")
+        hopeless = any(map(pipeline.hopeless, status.get("parts", ())))
+        how = "not ready, and it falls again and again" if hopeless else f"not ready within {timeout:g} s"
         out.complaint(
-            f"not ready within {timeout:g} s; everything stays and goes on trying",
+            f"{how}; everything stays and goes on trying",
             f"`bandari status --cluster {cluster}` and `bandari logs NAME` show more",
         )
         return FAILED

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bandari.pipeline.checking import Checked, Options, check, load
 from bandari.pipeline.planning import Planned, plan, rendered, replan, save
-from bandari.pipeline.running import apply, clusters, existing, own_models, refuse, removal, settle, status
+from bandari.pipeline.running import apply, clusters, existing, hopeless, own_models, refuse, removal, settle, status
 
 __all__ = [
     "Checked",
@@ -17,6 +17,7 @@ __all__ = [
     "check",
     "clusters",
     "existing",
+    "hopeless",
     "load",
     "own_models",
     "plan",

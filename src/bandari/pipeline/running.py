@@ -90,7 +90,7 @@ def settle(cluster: str, timeout: float, waiting: Callable[[Mapping[str, Any]], 
     until = time.monotonic() + timeout
     while True:
         seen: Mapping[str, Any] = driver.status()["status"]
-        if seen.get("ready") or time.monotonic() > until or any(map(_hopeless, seen.get("parts", ()))):
+        if seen.get("ready") or time.monotonic() > until or any(map(hopeless, seen.get("parts", ()))):
             return seen
         waiting(seen)
         time.sleep(0.05)
@@ -100,6 +100,7 @@ HOPELESS_RESTARTS = 3
 """A part that never became ready and fell this often will not come up by waiting."""
 
 
-def _hopeless(part: Mapping[str, Any]) -> bool:
+def hopeless(part: Mapping[str, Any]) -> bool:
+    """Whether a part fell so often without ever being ready that waiting is no use."""
     replicas = part.get("detail", ())
     return part["ready"] == 0 and any(r.get("restarts", 0) >= HOPELESS_RESTARTS for r in replicas)

@@ -32,11 +32,15 @@ class ClusterSpec(Described):
     region: Maybe[Name] = entry("Region of the cloud.", None, local=_NONE, rules=_CLOUDS, example="us-west-2")
     namespace: Label = entry("Kubernetes namespace.", "default", local="names in metrics and queries")
     node_type: Maybe[Name] = entry(
-        "Machine type of system parts, functions and job workers.", None, local=_NONE, rules=_CLOUDS
+        "Machine type of system parts, functions and job workers.",
+        None,
+        local=_NONE,
+        rules=_CLOUDS,
+        example="t3a.medium",
     )
-    min_nodes: Maybe[Count] = entry("Fewest nodes of that type.", None, local=_NONE, rules=_CLOUDS)
+    min_nodes: Maybe[Count] = entry("Fewest nodes of that type.", None, local=_NONE, example=1, rules=_CLOUDS)
     max_nodes: Maybe[Count] = entry(
-        "Most nodes of that type.", None, local=_NONE, rules=f"{_CLOUDS}; not below minNodes"
+        "Most nodes of that type.", None, local=_NONE, example=4, rules=f"{_CLOUDS}; not below minNodes"
     )
     log_retention_days: Positive = entry(
         "Days that logs are kept.", 14, local="logs are rotated by size", clusters=_NONE, aws="planned",

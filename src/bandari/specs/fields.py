@@ -56,10 +56,9 @@ def entry(
     """
     notes = {"local": local, "kubernetes": clusters, "aws": aws or clusters, "gcp": clusters, "rules": rules}
     extra: dict[str, Any] = {"x-notes": notes}
-    if example is not None:
-        extra["examples"] = [example]
+    examples = None if example is None else [example]
     how = {"default_factory": default} if isinstance(default, type) else {"default": default}
-    return Field(**how, description=description, json_schema_extra=extra, **limits)
+    return Field(**how, description=description, examples=examples, json_schema_extra=extra, **limits)
 
 
 def refuse(code: str, reason: str, fix: str = "", why: str = "") -> PydanticCustomError:
@@ -80,10 +79,22 @@ def _loose_text(value: Any) -> Any:
     return written(value) if isinstance(value, int | float | bool) else value
 
 
+def _text_or_nothing(value: Any) -> Any:
+    return "" if value is None else _text(value)
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise refuse("BND203", "a whole number is expected, not true or false", "write a number")
     return value
+
+
+def _mode(value: Any) -> Any:
+    text = written(value) if isinstance(value, int) else ""
+    if text.startswith("0") and text.isdecimal() and text != "0" and not set(text) - set("01234567"):
+        why = "YAML 1.2 reads it as a decimal number"
+        raise refuse("BND205", "an octal number begins with 0o", f"write 0o{text.lstrip('0')}", why)
+    return _whole(value)
 
 
 def _has_value(value: Any) -> Any:
@@ -228,13 +239,19 @@ _PORT = {"type": ["integer", "string"], "minimum": 1, "maximum": 65535}
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[Text, AfterValidator(_full), _kind("text", pattern=r"\S")]
 """Text that is not empty."""
+MaybeEmpty = Annotated[
+    str | None,
+    BeforeValidator(_text_or_nothing),
+    WithJsonSchema({"type": ["string", "number", "null"], "x-kind": "text"}),
+]
+"""Text that may be absent or empty, as in `value:` of a variable."""
 LooseText = Annotated[
     str, BeforeValidator(_loose_text), WithJsonSchema({"type": ["string", "number", "boolean"], "x-kind": "text"})
 ]
 """Text for programs that read text only; true and false are taken as words."""
 Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
-FileMode = Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_whole)]
+FileMode = Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_mode)]
 CpuQuantity = Annotated[
     Text, AfterValidator(_cpu), _kind("CPU quantity", minimum=0, pattern=r"^\s*(\d+m|\d+(\.\d{1,3})?)\s*$")
 ]

@@ -108,9 +108,12 @@ class GroupSpec(Described):
     """What plain and mixed groups have in common."""
 
     name: Label = entry(
-        "Name of the group, and of its model to clients.", local="route of the gateway", rules="once in the file"
+        "Name of the group, and of its model to clients.",
+        local="route of the gateway",
+        rules="once in the file",
+        example="chat",
     )
-    node_type: Maybe[Name] = entry("Machine type of its nodes.", None, local=_NODES, rules=_CLOUDS)
+    node_type: Maybe[Name] = entry("Machine type of its nodes.", None, local=_NODES, rules=_CLOUDS, example="g5.xlarge")
     disk_size: Positive = entry("Disk of a node, GB; `gpu.diskSize` wins.", 20, local="not used")
     is_public: bool = entry("Whether it is reached from outside.", False, local="public listener with API keys")
     gpu: Maybe[GpuSpec] = entry("GPUs of its nodes.", None, local="warned about without a GPU")
@@ -126,23 +129,28 @@ class GroupSpec(Described):
 class ModelGroupSpec(GroupSpec):
     """Replicas of one model on on-demand nodes of their own."""
 
-    min_instances: Count = entry("Fewest replicas; 0: started by the first request.", local="kept")
-    max_instances: Positive = entry("Most replicas.", local="kept", rules="not below minInstances")
+    min_instances: Count = entry("Fewest replicas; 0: started by the first request.", local="kept", example=1)
+    max_instances: Positive = entry("Most replicas.", local="kept", example=3, rules="not below minInstances")
 
 
 class SpotSpec(Described):
     """Spot nodes of a mixed group."""
 
-    min_instances: Positive = entry("Fewest replicas on spot nodes.", local="counted")
-    max_instances: Positive = entry("Most replicas on spot nodes.", local="counted", rules="not below minInstances")
+    min_instances: Positive = entry("Fewest replicas on spot nodes.", local="counted", example=1)
+    max_instances: Positive = entry(
+        "Most replicas on spot nodes.", local="counted", example=2, rules="not below minInstances"
+    )
 
 
 class MixedModelGroupSpec(GroupSpec):
     """Replicas of one model on spot nodes, with on-demand nodes as their base and their refuge."""
 
-    base_instances: Count = entry("Replicas that always run on-demand.", local="counted")
+    base_instances: Count = entry("Replicas that always run on-demand.", local="counted", example=1)
     max_on_demand_instances: Count = entry(
-        "Most replicas on on-demand nodes, the base included.", local="counted", rules="not below baseInstances"
+        "Most replicas on on-demand nodes, the base included.",
+        local="counted",
+        example=2,
+        rules="not below baseInstances",
     )
     spot: SpotSpec = entry("Spot nodes.", local="counted")
 
@@ -150,8 +158,10 @@ class MixedModelGroupSpec(GroupSpec):
 class NodeGroupSpec(Described):
     """Nodes that functions or job workers prefer."""
 
-    node_types: FilledItems[Name] = entry("Machine types, any of which will do.", local="not served")
+    node_types: FilledItems[Name] = entry(
+        "Machine types, any of which will do.", local="not served", example=["t3a.large"]
+    )
     disk_size: Maybe[Positive] = entry("Disk of a node, GB.", None, local="not served")
-    is_spot: bool = entry("Whether they are spot nodes.", local="not served")
-    min_instances: Positive = entry("Fewest nodes.", local="not served")
-    max_instances: Positive = entry("Most nodes.", local="not served", rules="not below minInstances")
+    is_spot: bool = entry("Whether they are spot nodes.", local="not served", example=True)
+    min_instances: Positive = entry("Fewest nodes.", local="not served", example=1)
+    max_instances: Positive = entry("Most nodes.", local="not served", example=3, rules="not below minInstances")

@@ -17,6 +17,7 @@ from bandari.specs.fields import (
     LooseText,
     MapKey,
     Maybe,
+    MaybeEmpty,
     Name,
     ObjectName,
     PodField,
@@ -80,7 +81,7 @@ class EnvVar(Spec):
     """A variable of the container's environment."""
 
     name: VariableName = entry("Name of the variable.", local="set", rules="once in a list")
-    value: Maybe[Text] = entry(
+    value: MaybeEmpty = entry(
         "Its value. `$(NAME)` stands for another variable.", None, local="set", rules="not with valueFrom"
     )
     value_from: Maybe[ValueFrom] = entry(

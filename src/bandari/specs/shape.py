@@ -59,22 +59,37 @@ def keys_of(model: type[Spec]) -> tuple[str, ...]:
 def unknown_key(document: Document, path: Path, model: type[Spec]) -> Diagnostic:
     """A key that its mapping does not have; the span is the key's."""
     key, known = str(path[-1]), keys_of(model)
-    near = did_you_mean(key, known)
+    near, inner = did_you_mean(key, known), _inner(model, key)
     fix = f"did you mean `{near}`?" if near else f"remove it; known here: {', '.join(sorted(known))}"
+    fix = f"move it into `{inner}`" if inner else fix
     return error("BND201", document.key_span(path), f"cannot read {_place(path)}: there is no such key", fix=fix)
+
+
+def _inner(model: type[Spec], key: str) -> str:
+    """The mapping of a model that has a key which the model itself has not."""
+    for name, field in model.model_fields.items():
+        below = _spec_in(field.annotation)
+        if below and key in keys_of(below):
+            return field.alias or name
+    return ""
 
 
 def missing_key(document: Document, path: Path, model: type[Spec], why: str = "") -> Diagnostic:
     """A key that its mapping needs; the span is the key of the mapping, or the item of a list."""
     key = str(path[-1])
     field = next((f for name, f in model.model_fields.items() if (f.alias or name) == key), None)
-    example = field.examples[0] if field and field.examples else "..."
-    meaning = field.description or "" if field else ""
+    example = _as_yaml(field.examples[0]) if field and field.examples else "..."
+    meaning = (field.description or "").rstrip(".") if field else ""
+    meaning = meaning if meaning[1:2].isupper() else meaning[:1].lower() + meaning[1:]
     where = _place(path[:-1]) or "the file"
     span = document.key_span(path[:-1])
     return error(
         "BND202", span, f"cannot read {where}: `{key}` is missing", why=why or meaning, fix=f"add `{key}: {example}`"
     )
+
+
+def _as_yaml(value: Any) -> str:
+    return f"[{', '.join(map(written, value))}]" if isinstance(value, list) else written(value)
 
 
 def model_at(model: type[Spec], loc: tuple[int | str, ...]) -> type[Spec]:
@@ -94,9 +109,10 @@ def _spec_in(annotation: Any) -> type[Spec] | None:
 
 
 def _without_value(document: Document, path: Path) -> Diagnostic:
-    why = "a key with nothing after it is probably unfinished"
+    what = "item" if isinstance(path[-1], int) else "key"
+    why = f"{'an' if what == 'item' else 'a'} {what} with nothing after it is probably unfinished"
     message = f"cannot take {_place(path)} without a value"
-    return error("BND204", document.span(path), message, why=why, fix="write a value, or remove the key")
+    return error("BND204", document.span(path), message, why=why, fix=f"write a value, or remove the {what}")
 
 
 def _not_one_of(document: Document, path: Path, item: ErrorDetails) -> Diagnostic:
@@ -112,7 +128,7 @@ def _refused(document: Document, path: Path, item: ErrorDetails) -> Diagnostic:
     if item["type"] == "finding":
         message = _cannot_take(item, path, ctx["reason"])
         if ctx["code"] == "BND204":
-            message = f"cannot take {_place(path)} without a value"
+            return _without_value(document, path)
         return error(ctx["code"], document.span(path), message, why=ctx["why"], fix=ctx["fix"])
     code, reason, fix = _REASONS.get(item["type"], ("BND203", item["msg"].lower(), "correct the value"))
     message = _cannot_take(item, path, reason.format_map(ctx))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bandari.diagnostics import Diagnostic, Related, error
+from bandari.diagnostics import Diagnostic, Related, did_you_mean, error
 from bandari.document import Document
 from bandari.specs.cluster import (
     KubernetesOptionsSpec,
@@ -53,7 +53,8 @@ def _holds_cluster(document: Document, key: str) -> bool:
 
 
 def _none(document: Document, holding: list[str]) -> Iterator[Diagnostic]:
-    if not holding:
+    misspelt = any(key not in TARGETS and did_you_mean(key, TARGETS) for key in document.value)
+    if not holding and not misspelt:
         yield error(
             "BND301",
             document.key_span((next(iter(document.value), ""),)),

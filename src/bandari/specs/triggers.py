@@ -124,8 +124,8 @@ METRIC_TYPES = ("Utilization", "AverageValue")
 _AUTH_MODES = ("apiKey", "basic", "bearer", "custom", "oauth", "tls")
 _RESOURCE: Mapping[str, Setting] = {
     "value": Setting(_filled, "percent of the request, or a quantity", "50", required=True),
-    "type": Setting(_metric),
-    "containerName": Setting(_filled),
+    "type": Setting(_metric, "Utilization or AverageValue, where `metricType` is not given"),
+    "containerName": Setting(_filled, "the container that is measured; all by default"),
 }
 SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     "cpu": _RESOURCE,
@@ -134,18 +134,18 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
         "serverAddress": Setting(_address, "where Prometheus is", "http://prometheus:9090", required=True),
         "query": Setting(_filled, "what to ask", "sum(rate(requests_total[5m]))", required=True),
         "threshold": Setting(_positive, "the result that one replica can bear", "100", required=True),
-        "activationThreshold": Setting(_number),
-        "metricName": Setting(_any),
-        "namespace": Setting(_any),
-        "ignoreNullValues": Setting(_truth),
-        "customHeaders": Setting(_pairs),
-        "queryParameters": Setting(_pairs),
-        "unsafeSsl": Setting(_truth),
-        "timeout": Setting(_duration),
-        "authModes": Setting(_modes),
-        "cortexOrgID": Setting(_any),
-        "awsRegion": Setting(_any),
-        "identityOwner": Setting(_any),
+        "activationThreshold": Setting(_number, "only a result above it wakes a group from zero"),
+        "metricName": Setting(_any, "of older versions; has no effect"),
+        "namespace": Setting(_any, "sent with the query"),
+        "ignoreNullValues": Setting(_truth, "whether no data counts as 0; true by default"),
+        "customHeaders": Setting(_pairs, "sent with the query: name=value, separated by commas"),
+        "queryParameters": Setting(_pairs, "sent with the query: name=value, separated by commas"),
+        "unsafeSsl": Setting(_truth, "whether any certificate will do"),
+        "timeout": Setting(_duration, "of the query; on a cluster alone"),
+        "authModes": Setting(_modes, "how to authenticate; on a cluster alone"),
+        "cortexOrgID": Setting(_any, "of older versions: the header X-Scope-OrgID"),
+        "awsRegion": Setting(_any, "of a managed Prometheus; on a cluster alone"),
+        "identityOwner": Setting(_any, "of a managed Prometheus; on a cluster alone"),
     },
 }
 """Trigger type -> its settings; `metricName` and `cortexOrgID` are of older versions and still found in files."""

@@ -413,3 +413,37 @@ def test_a_finding_says_what_to_write(text: str, expected: tuple[str, str]) -> N
 def test_names_that_begin_with_a_digit_are_two_names() -> None:
     text = group("runtime: {image: a/b:1}").replace("name: chat", "name: 7b-chat")
     assert fixes(text) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ("runtime: {image: x, readinessProbe: {tcpSocket: {port: 1}, periodSeconds: 2147483648}}", "BND205", "at most"),
+        ("runtime: {image: x, volumes: [{name: a, hostPath: {path: /x, type: Dir}}]}", "BND207", "hostPath.type"),
+        ("runtime: {image: x, volumes: [{name: a, emptyDir: {sizeLimit: big}}]}", "BND206", "emptyDir.sizeLimit"),
+        ("runtime: {image: x}\nmodel: {hfrepoid: a/b}", "BND201", "model.hfrepoid"),
+        (
+            "runtime: {image: x}\nautoScaleTriggers: [{type: cpu, metadata: {metricType: Utilization, value: 50}}]",
+            "BND323",
+            "metadata.metricType",
+        ),
+    ],
+)
+def test_what_kubernetes_or_keda_would_refuse_or_ignore_is_one_finding(body: str, code: str, message: str) -> None:
+    [found] = read(group(body), "cluster.yaml")[1]
+    assert found.code == code
+    assert message in found.message
+
+
+def test_a_header_that_a_trigger_sends_is_never_repeated() -> None:
+    trigger = (
+        "{type: prometheus, metadata: {serverAddress: 'http://p', query: up, threshold: 1, customHeaders: 'X: 5ecret'}}"
+    )
+    [found] = read(group(f"runtime: {{image: x}}\nautoScaleTriggers: [{trigger}]"), "cluster.yaml")[1]
+    assert found.code == "BND324"
+    assert "5ecret" not in found.message
+
+
+def test_a_provisioner_is_one_that_is_known() -> None:
+    [found] = read(f"{AWS}kubernetes: {{provisioner: karpentr}}\n", "cluster.yaml")[1]
+    assert (found.code, found.help) == ("BND207", "did you mean karpenter?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from bandari.specs.fields import (
     Count,
@@ -157,7 +157,7 @@ class KubernetesOptionsSpec(Described):
     """Options of a Kubernetes cluster that exists; they may stand beside another target."""
 
     context: Maybe[Name] = entry("Context of the kubeconfig.", None, local=_NONE)
-    provisioner: Maybe[Name] = entry("What makes nodes there.", None, local=_NONE)
+    provisioner: Maybe[Literal["none", "karpenter"]] = entry("What makes nodes there.", None, local=_NONE)
     node_class: Maybe[NodeClassSpec] = entry("The provisioner's class of nodes.", None, local=_NONE)
     gateway_class: Maybe[ObjectName] = entry("Class of the gateway.", None, local=_NONE)
     tls_secret: Maybe[ObjectName] = entry("Secret with the gateway's certificate.", None, local=_NONE)

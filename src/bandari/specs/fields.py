@@ -17,6 +17,8 @@ from bandari.units import Cpu, Memory
 
 T = TypeVar("T")
 
+LARGEST = 2**31 - 1
+"""Counts, seconds and sizes of disks are int32 in Kubernetes' API."""
 LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names"""
 _SUBDOMAIN_PATTERN = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
@@ -249,8 +251,8 @@ LooseText = Annotated[
     str, BeforeValidator(_loose_text), WithJsonSchema({"type": ["string", "number", "boolean"], "x-kind": "text"})
 ]
 """Text for programs that read text only; true and false are taken as words."""
-Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
-Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_whole)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_whole)]
 FileMode = Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_mode)]
 CpuQuantity = Annotated[
     Text, AfterValidator(_cpu), _kind("CPU quantity", minimum=0, pattern=r"^\s*(\d+m|\d+(\.\d{1,3})?)\s*$")

@@ -26,6 +26,7 @@ from bandari.specs.fields import (
     Positive,
     ResourceField,
     Spec,
+    StorageQuantity,
     Text,
     VariableName,
     entry,
@@ -175,14 +176,18 @@ class HostPathSource(Spec):
     """A folder of the node."""
 
     path: AbsolutePath = entry("The folder.", local="a folder of this machine")
-    type: Maybe[Text] = entry("What must be there.", None, local="not used")
+    type: Maybe[
+        Literal["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]
+    ] = entry("What must be there.", None, local="not used")
 
 
 class EmptyDirSource(Spec):
     """A fresh folder for each replica."""
 
-    medium: Maybe[Literal["", "Memory", "HugePages"]] = entry("Where it is kept.", None, local="on disk")
-    size_limit: Maybe[Text] = entry("Its largest size.", None, local="not used")
+    medium: Maybe[Literal["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"]] = entry(
+        "Where it is kept.", None, local="on disk"
+    )
+    size_limit: Maybe[StorageQuantity] = entry("Its largest size.", None, local="not used")
 
 
 class ConfigMapSource(Spec):

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic, did_you_mean, error, warning
 from bandari.specs.compile_group import BUILTIN
+from bandari.specs.groups import ModelSpec
 from bandari.specs.meaning.subject import Subject
+from bandari.specs.shape import keys_of
 from bandari.units import Memory
 
 BUILTIN_MODELS = ("tiny",)
@@ -45,7 +47,8 @@ def models(subject: Subject) -> Iterator[Diagnostic]:
             fix = f"did you mean {BUILTIN}{near}?" if near else f"write {BUILTIN}{BUILTIN_MODELS[0]}"
             message = f"cannot take {source!r} as a model: there is no such built-in model"
             yield error("BND320", model.span("source"), message, fix=fix)
-        if "source" not in model.value and "hfRepoId" not in model.value:
+        misspelt = model.value.keys() - set(keys_of(ModelSpec))
+        if not misspelt and "source" not in model.value and "hfRepoId" not in model.value:
             yield warning(
                 "BND319",
                 model.key_span(),

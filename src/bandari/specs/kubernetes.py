@@ -103,7 +103,7 @@ class HttpGetAction(Spec):
     path: Name = entry("Path of the request.", "/", local="asked")
     port: PortOrName = entry("Port of the container.", local="mapped to the replica's own port")
     scheme: Literal["HTTP", "HTTPS"] = entry("HTTP or HTTPS.", "HTTP", local="asked")
-    host: Maybe[Text] = entry("Host to ask; the pod itself by default.", None, local="not used")
+    host: Maybe[Text] = entry("Host to ask; the pod itself by default.", None, local="asked")
     http_headers: Items[HttpHeader] = entry("Headers of the request.", (), local="sent")
 
 
@@ -111,7 +111,7 @@ class TcpSocketAction(Spec):
     """A port that must take connections."""
 
     port: PortOrName = entry("Port of the container.", local="mapped to the replica's own port")
-    host: Maybe[Text] = entry("Host to connect to; the pod itself by default.", None, local="not used")
+    host: Maybe[Text] = entry("Host to connect to; the pod itself by default.", None, local="tried")
 
 
 class GrpcAction(Spec):

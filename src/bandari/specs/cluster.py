@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from bandari.specs.fields import (
+    Address,
     Count,
     Items,
     Label,
     LooseText,
+    MapKey,
     Maybe,
     Name,
     ObjectName,
@@ -124,7 +126,7 @@ class TlsSpec(Described):
 class LocalOptionsSpec(Described):
     """Options of this machine; they may stand beside another target."""
 
-    values: dict[str, dict[str, LooseText]] = entry(
+    values: dict[ObjectName, dict[MapKey, LooseText]] = entry(
         "Config maps of this machine: name, key, value.", dict, local="for configMapKeyRef", clusters=_NONE
     )
     secrets_file: Maybe[Name] = entry(
@@ -133,7 +135,7 @@ class LocalOptionsSpec(Described):
     port: Maybe[Port] = entry(
         "Port of the loopback listener; the first free one from 8000 by default.", None, local="listens", clusters=_NONE
     )
-    public_address: Text = entry(
+    public_address: Address = entry(
         "Address of the public listener.", "0.0.0.0", local="listens when a group is public", clusters=_NONE
     )
     public_port: Maybe[Port] = entry("Port of the public listener.", None, local="listens", clusters=_NONE)

@@ -6,6 +6,7 @@ the number. Validators raise the code of their finding; `shape` adds place and f
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -206,6 +207,15 @@ def _listening(value: Any) -> int:
     return port
 
 
+def _address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        fix = "write one of this machine's, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        raise refuse("BND215", "it is no IP address", fix) from None
+    return text
+
+
 def _absolute(text: str) -> str:
     if not text.startswith("/") or ":" in text:
         why = "a mount stands at an absolute path of the container, without a colon"
@@ -261,6 +271,7 @@ _SIZE = _kind("size", minimum=0, pattern=r"^\s*\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?
 MemoryQuantity = Annotated[Text, AfterValidator(_memory), _SIZE]
 StorageQuantity = Annotated[Text, AfterValidator(_storage), _SIZE]
 Label = Annotated[Text, AfterValidator(_label), _kind("DNS label", pattern=f"^{LABEL.pattern}$")]
+Address = Annotated[Text, AfterValidator(_address), _kind("IP address", pattern=r"^[0-9a-fA-F.:]+(%\w+)?$")]
 ObjectName = Annotated[Text, AfterValidator(_subdomain), _kind("Kubernetes name", pattern=f"^{_SUBDOMAIN_PATTERN}$")]
 RepositoryId = Annotated[
     Text, AfterValidator(_repository), _kind("repository id", pattern=r"^([\w\-.]+/)?[\w\-.]{1,96}$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bandari.desired.state import ProviderName
-from bandari.diagnostics import Diagnostic, did_you_mean, error, warning
+from bandari.diagnostics import Diagnostic, Related, did_you_mean, error, warning
 from bandari.specs.compile_group import BUILTIN
 from bandari.specs.groups import ModelSpec
 from bandari.specs.meaning.subject import Subject
@@ -18,6 +18,7 @@ CLOUDWATCH_DAYS = (
 )
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
 _TINY = 2**20
+_EVERYWHERE = ("0.0.0.0", "127.0.0.1")
 
 
 def log_retention(subject: Subject) -> Iterator[Diagnostic]:
@@ -71,6 +72,22 @@ def memory(subject: Subject) -> Iterator[Diagnostic]:
                 why="a number without a unit is bytes",
                 fix=f"write {text.strip()}Gi if that is meant" if text.strip().isdecimal() else "write Mi or Gi",
             )
+
+
+def listeners(subject: Subject) -> Iterator[Diagnostic]:
+    """The loopback listener stands at 127.0.0.1; a public one on all interfaces, or there, needs another port."""
+    local = subject.local
+    port = local.whole("port")
+    address = local.text("publicAddress") or _EVERYWHERE[0]
+    if port is not None and port == local.whole("publicPort") and address in _EVERYWHERE:
+        yield error(
+            "BND327",
+            local.span("publicPort"),
+            f"cannot listen on port {port} twice",
+            why="the loopback listener and the public one are two",
+            fix="give one of them another port, or remove publicPort: a free one is taken",
+            related=[Related(local.span("port"), "port stands here")],
+        )
 
 
 def _bytes(text: str) -> int:

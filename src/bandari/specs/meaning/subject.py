@@ -70,6 +70,12 @@ class Subject:
         value = self.document.value.get(self.key)
         return Item(self.document, (self.key,), value if isinstance(value, dict) else {})
 
+    @property
+    def local(self) -> Item:
+        """The options of this machine; they may stand beside another target."""
+        value = self.document.value.get("local")
+        return Item(self.document, ("local",), value if isinstance(value, dict) else {})
+
     def groups(self) -> Iterator[Item]:
         """The model groups, plain and mixed."""
         yield from self.target.items("modelGroups")

@@ -447,3 +447,8 @@ def test_a_header_that_a_trigger_sends_is_never_repeated() -> None:
 def test_a_provisioner_is_one_that_is_known() -> None:
     [found] = read(f"{AWS}kubernetes: {{provisioner: karpentr}}\n", "cluster.yaml")[1]
     assert (found.code, found.help) == ("BND207", "did you mean karpenter?")
+
+
+def test_a_disk_in_kubernetes_own_words_is_taken_as_it_is() -> None:
+    [disk] = server("runtime: {image: x, volumes: [{name: a, iscsi: {targetPortal: p, iqn: q, lun: 0}}]}").volumes
+    assert disk == Volume("a", "iscsi", {"targetPortal": "p", "iqn": "q", "lun": 0})

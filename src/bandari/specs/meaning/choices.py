@@ -12,6 +12,8 @@ from bandari.specs.shape import keys_of
 
 HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
 SOURCES = keys_of(ValueFrom)
+_NAMED = 6
+"""Kinds of volumes that a message names; there are many more."""
 VOLUME_KINDS = tuple(key for key in keys_of(VolumeSpec) if key != "name")
 _PROBES = ("readinessProbe", "livenessProbe")
 
@@ -99,7 +101,7 @@ def _one_of(item: Item, keys: Sequence[str], code: str, why: str) -> Iterator[Di
     given = [key for key in item.value if key in keys]
     name = next(str(step) for step in reversed(item.path) if isinstance(step, str))
     if not given and not any(did_you_mean(key, keys) for key in item.value):
-        message = f"cannot read {name}: it has none of {', '.join(keys)}"
+        message = f"cannot read {name}: it has none of {', '.join(keys[:_NAMED])}{' and others' * (len(keys) > _NAMED)}"
         yield error(code, item.key_span(), message, why=why, fix="add the one that is meant")
     for key in given[1:]:
         yield error(

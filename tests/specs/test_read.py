@@ -421,6 +421,12 @@ def test_names_that_begin_with_a_digit_are_two_names() -> None:
         ("runtime: {image: x, readinessProbe: {tcpSocket: {port: 1}, periodSeconds: 2147483648}}", "BND205", "at most"),
         ("runtime: {image: x, volumes: [{name: a, hostPath: {path: /x, type: Dir}}]}", "BND207", "hostPath.type"),
         ("runtime: {image: x, volumes: [{name: a, emptyDir: {sizeLimit: big}}]}", "BND206", "emptyDir.sizeLimit"),
+        (
+            "runtime: {image: x}\nautoScaleTriggers: [{type: cpu, metricType: Utilization, metadata: {value: true}}]",
+            "BND324",
+            "'true'",
+        ),
+        ('runtime: {image: x, volumeMounts: [{name: a, mountPath: "b\\nc"}]}', "BND212", "mountPath"),
         ("runtime: {image: x}\nmodel: {hfrepoid: a/b}", "BND201", "model.hfrepoid"),
         (
             "runtime: {image: x}\nautoScaleTriggers: [{type: cpu, metadata: {metricType: Utilization, value: 50}}]",
@@ -433,6 +439,7 @@ def test_what_kubernetes_or_keda_would_refuse_or_ignore_is_one_finding(body: str
     [found] = read(group(body), "cluster.yaml")[1]
     assert found.code == code
     assert message in found.message
+    assert "\n" not in found.help
 
 
 def test_a_header_that_a_trigger_sends_is_never_repeated() -> None:

@@ -18,6 +18,7 @@ from bandari.units import Cpu, Memory
 
 T = TypeVar("T")
 
+_LONGEST_FIX = 160
 LARGEST = 2**31 - 1
 """Counts, seconds and sizes of disks are int32 in Kubernetes' API."""
 LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
@@ -66,7 +67,13 @@ def entry(
 
 def refuse(code: str, reason: str, fix: str = "", why: str = "") -> PydanticCustomError:
     """The finding of a value: `reason` ends the sentence `cannot take VALUE as FIELD: ...`."""
-    return PydanticCustomError("finding", "{reason}", {"code": code, "reason": reason, "fix": fix, "why": why})
+    return PydanticCustomError("finding", "{reason}", {"code": code, "reason": reason, "fix": short(fix), "why": why})
+
+
+def short(text: str) -> str:
+    """Text of the file in one line of a message, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_FIX else f"{line[:_LONGEST_FIX]}..."
 
 
 def as_label(name: str) -> str:

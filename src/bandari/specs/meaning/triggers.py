@@ -103,6 +103,7 @@ def _metric_type(kind: str, trigger: Item, metadata: Item) -> Iterator[Diagnosti
             why="KEDA needs metricType: Utilization (percent of the request) or AverageValue (a quantity)",
             fix="add `metricType: Utilization` beside metadata",
         )
-    value, metric = metadata.text("value"), outer or inner
-    if value and metric in METRIC_TYPES:
-        yield from _malformed(metadata, "value", value, amount(kind, metric, value))
+    value, metric = metadata.value.get("value"), outer or inner
+    if metric in METRIC_TYPES and isinstance(value, str | int | float):
+        text = written(value)
+        yield from _malformed(metadata, "value", text, amount(kind, metric, text) if text else "")

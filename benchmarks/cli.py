@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+import bandari
 from benchmarks.figures import Figure, Section, Spread, ratios
 from benchmarks.machine import ROOT
 from benchmarks.processes import CannotMeasure, run_cpu_seconds
-
-import bandari
 
 ROUNDS = 11
 FULL = "examples/full-cluster.yaml"

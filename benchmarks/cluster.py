@@ -15,15 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.driving import PLAIN, stream_body
-from benchmarks.machine import ROOT
-from benchmarks.processes import HOST, CannotMeasure, free_port
-
 from bandari.drivers.control import Control
 from bandari.drivers.folders import Folders
 from bandari.drivers.local import LocalDriver
 from bandari.errors import DriverError
 from bandari.serving.protocol import Op
+from benchmarks.driving import PLAIN, stream_body
+from benchmarks.machine import ROOT
+from benchmarks.processes import HOST, CannotMeasure, free_port
 
 NAME = "benchmark"
 _FILE = """\

@@ -17,6 +17,7 @@ from typing import cast
 
 import httptools
 import uvloop
+
 from benchmarks.figures import percentile
 
 LONGEST = 60.0

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
-from benchmarks.processes import HOST, CannotMeasure, Side, free_port, last_words, module, running, wait_for, wait_until
 
 from bandari.serving.protocol import GatewayTable, GroupTable, Upstream, plain
+from benchmarks.processes import HOST, CannotMeasure, Side, free_port, last_words, module, running, wait_for, wait_until
 
 Proxy = Callable[[Path, Sequence[int]], AbstractContextManager[Side]]
 """From a scratch folder and the upstreams' ports."""

@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.figures import HEADER, Section, markdown_goals, markdown_section, summary
-from benchmarks.machine import ROOT, described
-from benchmarks.processes import CannotMeasure
 from rich.console import Console
 from rich.table import Table as Grid
 
 from benchmarks import cli, gateway, road, streams
+from benchmarks.figures import HEADER, Section, markdown_goals, markdown_section, summary
+from benchmarks.machine import ROOT, described
+from benchmarks.processes import CannotMeasure
 
 SECTIONS: Mapping[str, Callable[[Path], Section]] = {
     "cli": cli.measure,

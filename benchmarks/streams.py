@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bandari.serving.models import builtin
+from benchmarks import proxies
 from benchmarks.driving import drive, stream_body
 from benchmarks.figures import Columns, Figure, Section, Spread, Table, differences, medians, ratios
 from benchmarks.gateway import turned
 from benchmarks.processes import CannotMeasure, Side, free_port, healthy, module, running, wait_for, wait_until
-
-from bandari.serving.models import builtin
-from benchmarks import proxies
 
 ROUNDS = 3
 SECONDS = 1.5

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from benchmarks.cli import required
 from benchmarks.figures import (
     HEADER,
@@ -28,8 +31,6 @@ from benchmarks.figures import (
 )
 from benchmarks.machine import described
 from benchmarks.processes import CannotMeasure, cpu_seconds, free_port, last_words, run_cpu_seconds, running, wait_for
-from hypothesis import given
-from hypothesis import strategies as st
 
 POSITIVE = st.floats(0.001, 1e6)
 PAIRS = st.lists(st.tuples(POSITIVE, POSITIVE), min_size=1, max_size=20)

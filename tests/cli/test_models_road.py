@@ -218,3 +218,42 @@ def test_any_image_is_served_here_by_a_command_of_its_own(user: User) -> None:
     assert made.code == 0, made.out + made.err
     answer, _ = ask(made.document["endpoints"][0]["url"], "custom")
     assert answer["choices"]
+
+
+def test_mounts_stand_at_their_paths_and_in_variables(user: User) -> None:
+    """Where the host allows mount namespaces (this test's does, or says that it does not), else in variables alone."""
+    (user.folder / "files").mkdir()
+    (user.folder / "files" / "a.txt").write_text("from the host")
+    program = (
+        "import http.server, os, pathlib, sys\n"
+        "seen = {n: v for n, v in os.environ.items() if n.startswith('BANDARI_MOUNT_')}\n"
+        "for name, path in seen.items(): print(name, sorted(os.listdir(path)))\n"
+        "for path in ('/mnt/files/a.txt',): print(path, pathlib.Path(path).exists())\n"
+        "sys.stdout.flush()\n"
+        "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)"
+        ".serve_forever()\n"
+    )
+    (user.folder / "own.py").write_text(program)
+    command = json.dumps([sys.executable, str(user.folder / "own.py"), "$(PORT)"])
+    user.write(
+        "version: '1.3'\nlocal:\n  cluster: {name: own}\n  modelGroups:\n    - name: custom\n      minInstances: 1\n"
+        f"      maxInstances: 1\n      local: {{command: {command}}}\n"
+        "      runtime:\n        image: registry.example/own:1\n"
+        "        readinessProbe: {tcpSocket: {port: 8000}}\n"
+        f"        volumes: [{{name: files, hostPath: {{path: {user.folder}/files}}}}, {{name: tmp, emptyDir: {{}}}}]\n"
+        "        volumeMounts: [{name: files, mountPath: /mnt/files}, {name: tmp, mountPath: /mnt/tmp},"
+        " {name: model-data, mountPath: /mnt/model}]\n"
+        "      model: {source: 'builtin:tiny'}\n"
+    )
+    made = user.bandari("up", "--yes", "--json")
+    assert made.code == 0, made.out + made.err
+    said = user.bandari("logs", "custom").out
+    assert "BANDARI_MOUNT_FILES ['a.txt']" in said
+    assert "BANDARI_MOUNT_TMP []" in said
+    assert ".gguf" in next(line for line in said.splitlines() if "BANDARI_MOUNT_MODEL_DATA" in line)
+    able = any(c["what"] == "mount namespaces" and c["state"] == "ok" for c in _checks(user))
+    assert f"/mnt/files/a.txt {able}" in said
+
+
+def _checks(user: User) -> Any:
+    return user.bandari("doctor", "--json").document["checks"]

@@ -49,4 +49,13 @@ CODES = (
         "bandari up --stand-in small --skip vectorstore",
         "bandari up --stand-in tiny --skip vectorStore",
     ),
+    Code(
+        "BND606",
+        "the secrets file cannot be read",
+        "`local: {secretsFile: FILE}` names a YAML file of this machine: the name of a secret, below it its keys with "
+        "their values. It is not there, not readable for you, or not of that shape. Nothing of it is ever shown. "
+        "Groups that take a variable from it (secretKeyRef) cannot start here until it can be read.",
+        "secretsFile: secrets.yaml   # holds:  HF_TOKEN=...",
+        "secretsFile: secrets.yaml   # holds:  hub: {token: ...}",
+    ),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bandari.desired.state import DesiredState, ProviderName
-from bandari.diagnostics import Diagnostic, Diagnostics, Span, error
+from bandari.diagnostics import Diagnostic, Diagnostics, Span, error, warning
 from bandari.errors import InvalidInput
 from bandari.pipeline.surroundings import host as this_host
 from bandari.pipeline.surroundings import machines, secret_digests
@@ -91,7 +91,9 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
     if state.target.provider is not ProviderName.LOCAL:
         return checked
     state = anchor(state, str(Path(checked.file).resolve().parent))
-    secrets = secret_digests(state)
+    secrets, unreadable = secret_digests(state)
+    if unreadable:
+        checked.diagnostics.add(_unreadable_secrets(state, unreadable))
     host = host or this_host()
     missing = _not_served(state, host, frozenset(secrets))
     checked.diagnostics.add(*_unknown_options(state, options, Span(checked.file, 1, 1)))
@@ -101,6 +103,17 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
     resolved = resolve(kept, host=host, runtime_for=runtime_for, stand_ins=stand_ins, secret_digests=secrets)
     checked.diagnostics.add(*(m.diagnostic for m in left))
     return replace(checked, state=kept, resolved=resolved, not_served=left)
+
+
+def _unreadable_secrets(state: DesiredState, reason: str) -> Diagnostic:
+    local = state.target.local
+    return warning(
+        "BND606",
+        local.origin.at("secretsFile"),
+        f"cannot read the secrets file {local.secrets_file!r}: {reason}",
+        why="groups that take a variable from it cannot start here",
+        fix="write it as YAML: secret name, below it key: value",
+    )
 
 
 def _not_served(state: DesiredState, host: Host, secrets: frozenset[tuple[str, str]]) -> tuple[NotServed, ...]:

@@ -43,21 +43,32 @@ def folders() -> Folders:
     return Folders.of(os.environ)
 
 
-def secret_digests(state: DesiredState) -> Mapping[tuple[str, str], str]:
-    """Keyed digests of the secrets file's values: a plan sees that one changed, and nobody can guess it from there."""
-    path = state.target.local.secrets_file
-    if not path or not Path(path).exists():
-        return {}
-    from bandari.document import load as load_document
+def secret_digests(state: DesiredState) -> tuple[Mapping[tuple[str, str], str], str]:
+    """Keyed digests of the secrets file's values, and why there are none: a plan sees that a value changed, and
+    nobody can guess it from there.
+    """
+    from bandari.document.secrets import secrets as read_secrets
 
-    document, _ = load_document(Path(path).read_text(encoding="utf-8", errors="replace"), path)
+    path = state.target.local.secrets_file
+    if not path:
+        return {}, ""
+    try:
+        found = read_secrets(Path(path).read_text(encoding="utf-8"), path)
+    except (OSError, ValueError) as error:
+        return {}, _reason(error)
     key = _digest_key()
-    return {
-        (str(name), str(inner)): hmac.new(key, str(secret).encode(), hashlib.sha256).hexdigest()[:16]
-        for name, pairs in (document.value.items() if document else ())
-        if isinstance(pairs, Mapping)
-        for inner, secret in pairs.items()
-    }
+    return {at: hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:16] for at, value in found.items()}, ""
+
+
+def _reason(error: Exception) -> str:
+    """In words that quote nothing of the file."""
+    match error:
+        case OSError():
+            return (error.strerror or type(error).__name__).lower()
+        case UnicodeError():
+            return "it is no UTF-8 text"
+        case _:
+            return str(error)
 
 
 def _digest_key() -> bytes:

@@ -221,7 +221,7 @@ def _mounts(server: ModelServer) -> tuple[Mount, ...]:
     return tuple(
         Mount(mount.name, source, mount.mount_path, mount.read_only)
         for mount in server.volume_mounts
-        if (source := _folder(mount.name, mount.sub_path, volumes.get(mount.name))) is not None
+        if (source := _folder(mount.name, mount.sub_path or mount.sub_path_expr, volumes.get(mount.name))) is not None
     )
 
 

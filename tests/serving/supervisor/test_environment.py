@@ -47,9 +47,10 @@ def test_a_variable_sees_those_before_it_only() -> None:
 
 
 def test_a_secret_comes_from_its_file(tmp_path: Path) -> None:
-    (tmp_path / "secrets.yaml").write_text("hub: {token: abc, port: 12}\n")
+    (tmp_path / "secrets.yaml").write_text("hub: {token: abc, port: 12, version: 1.10}\n")
     entries = [EnvEntry("T", secret=SecretRef("hub", "token")), EnvEntry("P", secret=SecretRef("hub", "port"))]
-    assert declared(entries, {}, str(tmp_path / "secrets.yaml"), "chat") == {"T": "abc", "P": "12"}
+    entries.append(EnvEntry("V", secret=SecretRef("hub", "version")))
+    assert declared(entries, {}, str(tmp_path / "secrets.yaml"), "chat") == {"T": "abc", "P": "12", "V": "1.10"}
 
 
 @pytest.mark.parametrize(
@@ -58,9 +59,10 @@ def test_a_secret_comes_from_its_file(tmp_path: Path) -> None:
         (None, 'cannot start "chat": secrets file "FILE" not found'),
         ("", 'cannot start "chat": secret "hub", key "token" not found in "FILE"'),
         ("hub: {other: 1}", 'cannot start "chat": secret "hub", key "token" not found in "FILE"'),
-        ("hub: 3", 'cannot start "chat": secret "hub", key "token" not found in "FILE"'),
-        ("[1]", 'cannot start "chat": secrets file "FILE" is no map of secrets'),
-        ("hub: {token: hf_very_secret", 'cannot start "chat": secrets file "FILE" is not readable (ParserError)'),
+        ("hub: 3", "UNREADABLE: at line 1, column 6 stands no map of keys"),
+        ("hub: {token: [a]}", "UNREADABLE: at line 1, column 14 stands no single value"),
+        ("[1]", "UNREADABLE: it is no YAML map at line 1, column 1"),
+        ("hub: {token: hf_very_secret", "UNREADABLE: it is no YAML map at line 1, column 27"),
     ],
 )
 def test_a_missing_secret_is_said_without_any_value(tmp_path: Path, content: str | None, message: str) -> None:
@@ -69,7 +71,8 @@ def test_a_missing_secret_is_said_without_any_value(tmp_path: Path, content: str
         path.write_text(content)
     with pytest.raises(CannotStart) as raised:
         declared([EnvEntry("T", secret=SecretRef("hub", "token"))], {}, str(path), "chat")
-    assert str(raised.value) == message.replace("FILE", str(path))
+    unreadable = message.replace("UNREADABLE", 'cannot start "chat": secrets file "FILE" is not readable')
+    assert str(raised.value) == unreadable.replace("FILE", str(path))
 
 
 def test_credentials_and_our_own_variables_of_the_shell_are_not_passed_on() -> None:
@@ -78,9 +81,9 @@ def test_credentials_and_our_own_variables_of_the_shell_are_not_passed_on() -> N
 
 
 def test_a_mount_is_named_by_its_variable_and_an_empty_one_gets_a_fresh_folder(tmp_path: Path) -> None:
-    mounts = [Mount("model-data", "/srv/data", "/data"), Mount("my.cache", "", "/cache", read_only=True)]
-    kept, fresh = sources(mounts, tmp_path)
-    assert kept == mounts[0]
+    mounts = [Mount("model-data", "$(MODEL_DIR)", "/data"), Mount("my.cache", "", "/cache", read_only=True)]
+    kept, fresh = sources(mounts, tmp_path, {"MODEL_DIR": "/srv/data"})
+    assert (kept.name, kept.source) == ("model-data", "/srv/data")
     assert (Path(fresh.source), fresh.read_only) == (tmp_path / "my.cache", True)
     assert Path(fresh.source).is_dir()
     assert [mount_variable(m.name) for m in mounts] == ["BANDARI_MOUNT_MODEL_DATA", "BANDARI_MOUNT_MY_CACHE"]

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import yaml
-
 from bandari.desired.secrets import is_secret_name
+from bandari.document.secrets import Secrets
+from bandari.document.secrets import secrets as read_secrets
 from bandari.serving.protocol import EnvEntry, Mount, ReplicaSetBody, SecretRef
 
 
@@ -56,7 +56,7 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 def declared(entries: Iterable[EnvEntry], builtins: Mapping[str, str], secrets_file: str, who: str) -> dict[str, str]:
     """The variables of the body, in order, each seeing those before it; CannotStart when a secret is missing."""
     values: dict[str, str] = {}
-    secrets: Mapping[str, Mapping[str, object]] | None = None
+    secrets: Secrets | None = None
     for entry in entries:
         if entry.secret is None:
             values[entry.name] = expand(entry.value, {**builtins, **values})
@@ -67,11 +67,11 @@ def declared(entries: Iterable[EnvEntry], builtins: Mapping[str, str], secrets_f
     return values
 
 
-def sources(mounts: Iterable[Mount], scratch: Path) -> tuple[Mount, ...]:
-    """The mounts with a real folder each: an empty source is a fresh folder under `scratch`."""
+def sources(mounts: Iterable[Mount], scratch: Path, values: Mapping[str, str]) -> tuple[Mount, ...]:
+    """The mounts with a real folder each: `$(NAME)` expanded, an empty source a fresh folder under `scratch`."""
     out = []
     for mount in mounts:
-        source = mount.source
+        source = expand(mount.source, values)
         if not source:
             folder = scratch / mount.name
             folder.mkdir(parents=True, exist_ok=True)
@@ -88,28 +88,22 @@ def command(body: ReplicaSetBody, values: Mapping[str, str]) -> tuple[str, ...]:
     return words
 
 
-def _read_secrets(path: str, who: str) -> Mapping[str, Mapping[str, object]]:
+def _read_secrets(path: str, who: str) -> Secrets:
     try:
-        found = yaml.safe_load(Path(path).read_bytes()) if path else {}
+        return read_secrets(Path(path).read_text(encoding="utf-8"), path) if path else {}
     except FileNotFoundError:
         raise CannotStart(f'cannot start "{who}": secrets file "{path}" not found') from None
-    except (OSError, yaml.YAMLError) as error:
-        # The text of a YAML error quotes the file: it may hold a secret.
-        raise CannotStart(
-            f'cannot start "{who}": secrets file "{path}" is not readable ({type(error).__name__})'
-        ) from None
-    if not isinstance(found or {}, dict):
-        raise CannotStart(f'cannot start "{who}": secrets file "{path}" is no map of secrets')
-    return found or {}
+    except (OSError, ValueError) as error:
+        # The text of a decoding error quotes the file: it may hold a secret.
+        reason = type(error).__name__ if isinstance(error, OSError | UnicodeError) else str(error)
+        raise CannotStart(f'cannot start "{who}": secrets file "{path}" is not readable: {reason}') from None
 
 
-def _secret(secrets: Mapping[str, Mapping[str, object]], ref: SecretRef, path: str, who: str) -> str:
-    values = secrets.get(ref.name)
-    if not isinstance(values, dict) or ref.key not in values:
+def _secret(secrets: Secrets, ref: SecretRef, path: str, who: str) -> str:
+    if (ref.name, ref.key) not in secrets:
         where = f'in "{path}"' if path else "(no secretsFile is set)"
         raise CannotStart(f'cannot start "{who}": secret "{ref.name}", key "{ref.key}" not found {where}')
-    value = values[ref.key]
-    return value if isinstance(value, str) else str(value)
+    return secrets[ref.name, ref.key]
 
 
 def environ_of(values: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:

@@ -117,7 +117,6 @@ class Replica:
             raise environment.CannotStart("its group is being removed")
         scratch = self.cluster.scratch / self.name
         shutil.rmtree(scratch, ignore_errors=True)
-        mounts = environment.sources(body.mounts, scratch)
         port = free_port({other.port for other in self.cluster.store.state.records.values()})
         builtins = {
             "PYTHON": sys.executable,
@@ -128,6 +127,7 @@ class Replica:
             "MODEL_DIR": str(self.model.get("folder", "")),
         }
         values = environment.declared(body.env, builtins, body.secrets_file, body.group)
+        mounts = environment.sources(body.mounts, scratch, {**values, **builtins})
         values |= {environment.mount_variable(mount.name): mount.source for mount in mounts}
         values["PORT"] = str(port)
         command = environment.command(body, {**values, **builtins})
@@ -159,7 +159,8 @@ class Replica:
         self._tasks = []
         if self.body is None or self.state not in _PROBED or not self.child.pid:
             return
-        target = probes.Target(self.child.record.port, self.body.container_port, self._environ_now())
+        inside = self.child.pid if self.body.mounts and enter.mount_namespaces_available() else 0
+        target = probes.Target(self.child.record.port, self.body.container_port, self._environ_now(), inside)
         ready = self.state is State.READY
         readiness = probes.watch_readiness(self.body.readiness, target, ready=ready, tell=self._readiness)
         self._tasks.append(asyncio.create_task(readiness))

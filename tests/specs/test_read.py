@@ -459,3 +459,32 @@ def test_a_provisioner_is_one_that_is_known() -> None:
 def test_a_disk_in_kubernetes_own_words_is_taken_as_it_is() -> None:
     [disk] = server("runtime: {image: x, volumes: [{name: a, iscsi: {targetPortal: p, iqn: q, lun: 0}}]}").volumes
     assert disk == Volume("a", "iscsi", {"targetPortal": "p", "iqn": "q", "lun": 0})
+
+
+@pytest.mark.parametrize("nine", ["9", '"9"', "9.0", '" 9 "', '"+9"', '"0_9"', '"9.0"', "0x9", "09"])
+def test_a_minimum_is_compared_however_its_number_is_written(nine: str) -> None:
+    text = group("runtime: {image: x}").replace("minInstances: 1", f"minInstances: {nine}")
+    assert [found.code for found in read(text, "cluster.yaml")[1]] == ["BND308"]
+
+
+@pytest.mark.parametrize("text", ['"\u0663"', '"9_"', '"1e1"', '"0x9"', '""', '"inf"', ".inf", "1.5"])
+def test_what_is_no_whole_number_is_one_finding(text: str) -> None:
+    [found] = read(group("runtime: {image: x}").replace("minInstances: 1", f"minInstances: {text}"), "cluster.yaml")[1]
+    assert found.code == "BND203"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "resourceRequest: {cpu: NUMBER, memory: 1Gi}",
+        "resourceRequest: {cpu: 1, memory: NUMBER}",
+        "autoScaleTriggers: [{type: cpu, metricType: Utilization, metadata: {value: NUMBER}}]",
+        "autoScaleTriggers: [{type: NUMBER, metadata: {}}]",
+        "local: {engine: NUMBER}",
+        "diskSize: NUMBER",
+    ],
+)
+def test_a_row_of_thousands_of_digits_is_answered_in_a_few_words(body: str) -> None:
+    text = group(f"runtime: {{image: x}}\n{body.replace('NUMBER', repr('9' * 5000))}")
+    [found] = read(text, "cluster.yaml")[1]
+    assert len(found.message) + len(found.help) < 400

@@ -19,6 +19,8 @@ from bandari.units import Cpu, Memory
 T = TypeVar("T")
 
 _LONGEST_FIX = 160
+_LONGEST_NUMBER = 64
+_WHOLE = re.compile(r"\s*([+-]?\d+(?:_\d+)*)(?:\.0*)?\s*", re.ASCII)
 LARGEST = 2**31 - 1
 """Counts, seconds and sizes of disks are int32 in Kubernetes' API."""
 LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
@@ -93,10 +95,20 @@ def _text_or_nothing(value: Any) -> Any:
     return "" if value is None else _text(value)
 
 
+def whole(value: Any) -> int | None:
+    """A whole number, quoted or not; None for anything else. Rules and models ask here, so that they agree."""
+    if isinstance(value, str):
+        found = _WHOLE.fullmatch(value) if len(value) <= _LONGEST_NUMBER else None
+        return int(found[1]) if found else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value == value // 1 else None
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise refuse("BND203", "a whole number is expected, not true or false", "write a number")
-    return value
+    return value if (number := whole(value)) is None else number
 
 
 def _mode(value: Any) -> Any:
@@ -196,8 +208,8 @@ def _resource_field(text: str) -> str:
 
 def port_number(value: Any) -> int | str:
     """A port, 1 to 65535, or the name of one."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+    if isinstance(value, str) and value.strip().isdecimal() and (number := whole(value)) is not None:
+        value = number
     if isinstance(value, int) and not isinstance(value, bool):
         if 1 <= value <= 65535:
             return int(value)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bandari.diagnostics import Diagnostic, Related, did_you_mean, error
+from bandari.specs.fields import short
 from bandari.specs.kubernetes import ValueFrom, VolumeSpec
 from bandari.specs.meaning.names import MODEL_VOLUME
 from bandari.specs.meaning.subject import Item, Subject
-from bandari.specs.shape import keys_of
+from bandari.specs.shape import keys_of, shown
 
 HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
 SOURCES = keys_of(ValueFrom)
@@ -46,7 +47,7 @@ def variables(subject: Subject) -> Iterator[Diagnostic]:
                 yield error(
                     "BND313",
                     variable.key_span("valueFrom"),
-                    f"cannot set {variable.text('name')!r} from a value and from a source",
+                    f"cannot set {shown(variable.text('name'))} from a value and from a source",
                     why="Kubernetes refuses valueFrom beside a value",
                     fix="keep one of them",
                     related=[Related(variable.span("value"), "the value")],
@@ -76,9 +77,9 @@ def _undeclared(runtime: Item, mount: Item) -> Iterator[Diagnostic]:
         yield error(
             "BND315",
             mount.span("name"),
-            f"cannot mount the volume {name!r}: volumes does not declare it",
+            f"cannot mount the volume {shown(name)}: volumes does not declare it",
             why=f"declared are {', '.join(declared)}; {MODEL_VOLUME} is predefined",
-            fix=f"did you mean {near}?" if near else f"declare it: volumes: [{{name: {name}, emptyDir: {{}}}}]",
+            fix=f"did you mean {near}?" if near else short(f"declare it: volumes: [{{name: {name}, emptyDir: {{}}}}]"),
         )
 
 

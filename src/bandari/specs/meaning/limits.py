@@ -9,7 +9,7 @@ from bandari.diagnostics import Diagnostic, Related, did_you_mean, error, warnin
 from bandari.specs.compile_group import BUILTIN
 from bandari.specs.groups import ModelSpec
 from bandari.specs.meaning.subject import Subject
-from bandari.specs.shape import keys_of
+from bandari.specs.shape import keys_of, shown
 from bandari.units import Memory
 
 BUILTIN_MODELS = ("tiny",)
@@ -46,7 +46,7 @@ def models(subject: Subject) -> Iterator[Diagnostic]:
         if source.startswith(BUILTIN) and name not in BUILTIN_MODELS:
             near = did_you_mean(name, BUILTIN_MODELS)
             fix = f"did you mean {BUILTIN}{near}?" if near else f"write {BUILTIN}{BUILTIN_MODELS[0]}"
-            message = f"cannot take {source!r} as a model: there is no such built-in model"
+            message = f"cannot take {shown(source)} as a model: there is no such built-in model"
             yield error("BND320", model.span("source"), message, fix=fix)
         misspelt = model.value.keys() - set(keys_of(ModelSpec))
         if not misspelt and "source" not in model.value and "hfRepoId" not in model.value:

@@ -30,7 +30,7 @@ def _unknown_type(trigger: Item, kind: str) -> Diagnostic:
     return error(
         "BND321",
         trigger.span("type"),
-        f"cannot scale on {kind!r}: KEDA has no such trigger",
+        f"cannot scale on {shown(kind)}: KEDA has no such trigger",
         why="triggers are KEDA's scalers: https://keda.sh/docs/latest/scalers/",
         fix=f"did you mean {near}?" if near else "use cpu, memory or prometheus",
     )

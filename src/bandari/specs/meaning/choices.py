@@ -78,7 +78,7 @@ def _undeclared(runtime: Item, mount: Item) -> Iterator[Diagnostic]:
             "BND315",
             mount.span("name"),
             f"cannot mount the volume {shown(name)}: volumes does not declare it",
-            why=f"declared are {', '.join(declared)}; {MODEL_VOLUME} is predefined",
+            why=short(f"declared are {', '.join(declared)}; {MODEL_VOLUME} is predefined"),
             fix=f"did you mean {near}?" if near else short(f"declare it: volumes: [{{name: {name}, emptyDir: {{}}}}]"),
         )
 

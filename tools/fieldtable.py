@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bandari.specs.cluster import KubernetesOptionsSpec, LocalOptionsSpec
-from bandari.specs.fields import Spec
+from bandari.specs.fields import LARGEST, Spec
 from bandari.specs.file import FileSpec
 from bandari.specs.groups import (
     Described,
@@ -122,7 +122,8 @@ def _row(path: str, field: dict[str, Any], kind: str, *, required: bool) -> str:
     notes = field["x-notes"]
     found = _core(field)[0]
     limits = [f">= {found['minimum']}"] if found.get("minimum") is not None and "x-kind" not in found else []
-    limits += [f"<= {found['maximum']}"] if found.get("maximum") is not None and "x-kind" not in found else []
+    most = found.get("maximum")
+    limits += [f"<= {most}"] if most not in (None, LARGEST) and "x-kind" not in found else []
     rules = "; ".join([field["description"].rstrip("."), *limits, *filter(None, [notes["rules"]])])
     default = "required" if required else _default(field.get("default"))
     cells = [f"`{path}`", kind, default, rules, *(notes[target] for target in TARGETS)]

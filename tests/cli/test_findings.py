@@ -6,6 +6,7 @@ import click
 
 from bandari.cli.findings import render
 from bandari.diagnostics import Diagnostic, Related, Span, error, warning
+from bandari.specs.read import read
 
 TEXT = "version: 1.3\r\naws:\r\n  cluster:\r\n    minNodes: 9\r\n    maxNodes: 4\r\n"
 
@@ -65,3 +66,22 @@ def test_a_long_line_is_cut_around_the_place_and_control_characters_do_no_harm()
     line, mark = shown.splitlines()[2:4]
     assert (len(line) < 200, "\x1b" in shown) == (True, False)
     assert line[mark.index("^") : mark.rindex("^") + 1] == "HERE"
+
+
+def test_a_terminal_obeys_nothing_that_a_file_says() -> None:
+    text = 'version: 1.3\nlocal:\n  cluster: {name: demo}\n  "\\e[31mx": 1\n'
+    assert "\x1b" not in render(read(text, "f")[1], {"f": text}, colour=False)
+
+
+def test_a_credential_in_the_wrong_place_is_not_repeated() -> None:
+    text = group("env: [{name: A, valueFrom: hf_abcdefghijklmnop123456}]")
+    [finding] = read(text, "f")[1]
+    assert finding.message == "cannot take '***' as env[0].valueFrom: a mapping is expected"
+    assert "hf_" not in render([finding], {"f": text}, colour=False)
+
+
+def group(runtime: str) -> str:
+    return (
+        'version: "1.3"\nlocal:\n  cluster: {name: demo}\n  modelGroups:\n    - name: chat\n      minInstances: 1\n'
+        f"      maxInstances: 1\n      runtime:\n        image: x\n        {runtime}\n"
+    )

@@ -413,3 +413,78 @@ def test_a_finding_says_what_to_write(text: str, expected: tuple[str, str]) -> N
 def test_names_that_begin_with_a_digit_are_two_names() -> None:
     text = group("runtime: {image: a/b:1}").replace("name: chat", "name: 7b-chat")
     assert fixes(text) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ("runtime: {image: x, readinessProbe: {tcpSocket: {port: 1}, periodSeconds: 2147483648}}", "BND205", "at most"),
+        ("runtime: {image: x, volumes: [{name: a, hostPath: {path: /x, type: Dir}}]}", "BND207", "hostPath.type"),
+        ("runtime: {image: x, volumes: [{name: a, emptyDir: {sizeLimit: big}}]}", "BND206", "emptyDir.sizeLimit"),
+        (
+            "runtime: {image: x}\nautoScaleTriggers: [{type: cpu, metricType: Utilization, metadata: {value: true}}]",
+            "BND324",
+            "'true'",
+        ),
+        ('runtime: {image: x, volumeMounts: [{name: a, mountPath: "b\\nc"}]}', "BND212", "mountPath"),
+        ("runtime: {image: x}\nmodel: {hfrepoid: a/b}", "BND201", "model.hfrepoid"),
+        (
+            "runtime: {image: x}\nautoScaleTriggers: [{type: cpu, metadata: {metricType: Utilization, value: 50}}]",
+            "BND323",
+            "metadata.metricType",
+        ),
+    ],
+)
+def test_what_kubernetes_or_keda_would_refuse_or_ignore_is_one_finding(body: str, code: str, message: str) -> None:
+    [found] = read(group(body), "cluster.yaml")[1]
+    assert found.code == code
+    assert message in found.message
+    assert "\n" not in found.help
+
+
+def test_a_header_that_a_trigger_sends_is_never_repeated() -> None:
+    trigger = (
+        "{type: prometheus, metadata: {serverAddress: 'http://p', query: up, threshold: 1, customHeaders: 'X: 5ecret'}}"
+    )
+    [found] = read(group(f"runtime: {{image: x}}\nautoScaleTriggers: [{trigger}]"), "cluster.yaml")[1]
+    assert found.code == "BND324"
+    assert "5ecret" not in found.message
+
+
+def test_a_provisioner_is_one_that_is_known() -> None:
+    [found] = read(f"{AWS}kubernetes: {{provisioner: karpentr}}\n", "cluster.yaml")[1]
+    assert (found.code, found.help) == ("BND207", "did you mean karpenter?")
+
+
+def test_a_disk_in_kubernetes_own_words_is_taken_as_it_is() -> None:
+    [disk] = server("runtime: {image: x, volumes: [{name: a, iscsi: {targetPortal: p, iqn: q, lun: 0}}]}").volumes
+    assert disk == Volume("a", "iscsi", {"targetPortal": "p", "iqn": "q", "lun": 0})
+
+
+@pytest.mark.parametrize("nine", ["9", '"9"', "9.0", '" 9 "', '"+9"', '"0_9"', '"9.0"', "0x9", "09"])
+def test_a_minimum_is_compared_however_its_number_is_written(nine: str) -> None:
+    text = group("runtime: {image: x}").replace("minInstances: 1", f"minInstances: {nine}")
+    assert [found.code for found in read(text, "cluster.yaml")[1]] == ["BND308"]
+
+
+@pytest.mark.parametrize("text", ['"\u0663"', '"9_"', '"1e1"', '"0x9"', '""', '"inf"', ".inf", "1.5"])
+def test_what_is_no_whole_number_is_one_finding(text: str) -> None:
+    [found] = read(group("runtime: {image: x}").replace("minInstances: 1", f"minInstances: {text}"), "cluster.yaml")[1]
+    assert found.code == "BND203"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "resourceRequest: {cpu: NUMBER, memory: 1Gi}",
+        "resourceRequest: {cpu: 1, memory: NUMBER}",
+        "autoScaleTriggers: [{type: cpu, metricType: Utilization, metadata: {value: NUMBER}}]",
+        "autoScaleTriggers: [{type: NUMBER, metadata: {}}]",
+        "local: {engine: NUMBER}",
+        "diskSize: NUMBER",
+    ],
+)
+def test_a_row_of_thousands_of_digits_is_answered_in_a_few_words(body: str) -> None:
+    text = group(f"runtime: {{image: x}}\n{body.replace('NUMBER', repr('9' * 5000))}")
+    [found] = read(text, "cluster.yaml")[1]
+    assert len(found.message) + len(found.help) < 400

@@ -36,21 +36,21 @@ class _Page:
 
     def finding(self, item: Diagnostic) -> Iterator[str]:
         label = self._style(f"{item.severity}[{item.code}]", _COLOURS[item.severity])
-        yield f"{label}: {self._style(item.message)}"
+        yield f"{label}: {self._style(_printable(item.message))}"
         shown = self._place(item.span, "-->", "^", _COLOURS[item.severity])
         yield from (next(shown),) if item.sensitive else shown
         for place in item.related:
             yield from self._place(place.span, "...", "-", "cyan", place.message)
         if item.why:
-            yield f"  {self._style('why')}: {item.why}"
+            yield f"  {self._style('why')}: {_printable(item.why)}"
         if item.help:
-            yield f"  {self._style('fix', 'green')}: {item.help}"
+            yield f"  {self._style('fix', 'green')}: {_printable(item.help)}"
 
     def _place(self, span: Span, arrow: str, mark: str, colour: str, words: str = "") -> Iterator[str]:
         yield f"  {self._style(arrow, 'blue')} {span}" + (f"  {words}" if words else "")
         line = self._line(span)
         if (hidden := self._hidden(span, line)) != line:
-            yield self._style(f"{span.line:>5} | ", "blue") + hidden[:_WIDTH]
+            yield self._style(f"{span.line:>5} | ", "blue") + _printable(hidden[:_WIDTH])
         elif line.strip():
             gutter = f"{span.line:>5} | "
             text, before, length = _window(line, span)
@@ -83,10 +83,15 @@ class _Page:
         return click.style(text, fg=colour, bold=True)
 
 
+def _printable(text: str) -> str:
+    """The text without what a terminal would obey; it may come from the file, by an escape of a double-quoted key."""
+    return _CONTROL.sub("\ufffd", text)
+
+
 def _window(line: str, span: Span) -> tuple[str, str, int]:
     """The part of a line that is shown, the space before the mark, and the mark's length; a long line is cut."""
     start = max(0, span.column - 1 - _WIDTH // 2) if len(line) > _WIDTH else 0
-    text = _CONTROL.sub("\ufffd", line[start : start + _WIDTH])
+    text = _printable(line[start : start + _WIDTH])
     at = span.column - 1 - start
     length = max(1, min(span.length, len(text) - at))
     before = "".join("\t" if character == "\t" else " " for character in text[:at])

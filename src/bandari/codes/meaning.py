@@ -204,4 +204,12 @@ CODES = (
         "resourceRequest:\n  cpu: 2\n  memory: 12",
         "resourceRequest:\n  cpu: 2\n  memory: 12Gi",
     ),
+    Code(
+        "BND327",
+        "two listeners on one port",
+        "The gateway has a loopback listener for all groups and a public one for public groups. `port` and "
+        "`publicPort` are theirs, so they differ, unless publicAddress is an address of its own.",
+        "local:\n  port: 8000\n  publicPort: 8000",
+        "local:\n  port: 8000\n  publicPort: 8443",
+    ),
 )

@@ -113,4 +113,12 @@ CODES = (
         "nodeTypes: []",
         "nodeTypes: [t3a.large]",
     ),
+    Code(
+        "BND215",
+        "no IP address",
+        "The public listener is bound to an address of this machine: 0.0.0.0 or :: for all of them, 127.0.0.1 or ::1 "
+        "for this machine alone, or one of its own. Names of hosts are not looked up.",
+        "publicAddress: localhost",
+        "publicAddress: 127.0.0.1",
+    ),
 )

@@ -106,7 +106,7 @@ class Composer:
         except ValueError:
             kind = event.tag.removeprefix(TAG)
             self.found.add(
-                error("BND109", span, f"cannot read {event.value!r} as !!{kind}: it is none", fix="remove the tag")
+                error("BND109", span, f"cannot read the value as !!{kind}: it is none", fix="remove the tag")
             )
         except LookupError:
             self._unknown_tag(event.tag, span)

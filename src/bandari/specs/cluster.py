@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from bandari.specs.fields import (
+    Address,
     Count,
     Items,
     Label,
     LooseText,
+    MapKey,
     Maybe,
     Name,
     ObjectName,
@@ -124,7 +126,7 @@ class TlsSpec(Described):
 class LocalOptionsSpec(Described):
     """Options of this machine; they may stand beside another target."""
 
-    values: dict[str, dict[str, LooseText]] = entry(
+    values: dict[ObjectName, dict[MapKey, LooseText]] = entry(
         "Config maps of this machine: name, key, value.", dict, local="for configMapKeyRef", clusters=_NONE
     )
     secrets_file: Maybe[Name] = entry(
@@ -133,7 +135,7 @@ class LocalOptionsSpec(Described):
     port: Maybe[Port] = entry(
         "Port of the loopback listener; the first free one from 8000 by default.", None, local="listens", clusters=_NONE
     )
-    public_address: Text = entry(
+    public_address: Address = entry(
         "Address of the public listener.", "0.0.0.0", local="listens when a group is public", clusters=_NONE
     )
     public_port: Maybe[Port] = entry("Port of the public listener.", None, local="listens", clusters=_NONE)
@@ -157,7 +159,7 @@ class KubernetesOptionsSpec(Described):
     """Options of a Kubernetes cluster that exists; they may stand beside another target."""
 
     context: Maybe[Name] = entry("Context of the kubeconfig.", None, local=_NONE)
-    provisioner: Maybe[Name] = entry("What makes nodes there.", None, local=_NONE)
+    provisioner: Maybe[Literal["none", "karpenter"]] = entry("What makes nodes there.", None, local=_NONE)
     node_class: Maybe[NodeClassSpec] = entry("The provisioner's class of nodes.", None, local=_NONE)
     gateway_class: Maybe[ObjectName] = entry("Class of the gateway.", None, local=_NONE)
     tls_secret: Maybe[ObjectName] = entry("Secret with the gateway's certificate.", None, local=_NONE)

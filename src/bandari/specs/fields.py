@@ -6,6 +6,7 @@ the number. Validators raise the code of their finding; `shape` adds place and f
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +18,11 @@ from bandari.units import Cpu, Memory
 
 T = TypeVar("T")
 
+_LONGEST_FIX = 160
+_LONGEST_NUMBER = 64
+_WHOLE = re.compile(r"\s*([+-]?\d+(?:_\d+)*)(?:\.0*)?\s*", re.ASCII)
+LARGEST = 2**31 - 1
+"""Counts, seconds and sizes of disks are int32 in Kubernetes' API."""
 LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 """https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names"""
 _SUBDOMAIN_PATTERN = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
@@ -63,7 +69,13 @@ def entry(
 
 def refuse(code: str, reason: str, fix: str = "", why: str = "") -> PydanticCustomError:
     """The finding of a value: `reason` ends the sentence `cannot take VALUE as FIELD: ...`."""
-    return PydanticCustomError("finding", "{reason}", {"code": code, "reason": reason, "fix": fix, "why": why})
+    return PydanticCustomError("finding", "{reason}", {"code": code, "reason": reason, "fix": short(fix), "why": why})
+
+
+def short(text: str) -> str:
+    """Text of the file in one line of a message, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_FIX else f"{line[:_LONGEST_FIX]}..."
 
 
 def as_label(name: str) -> str:
@@ -83,10 +95,20 @@ def _text_or_nothing(value: Any) -> Any:
     return "" if value is None else _text(value)
 
 
+def whole(value: Any) -> int | None:
+    """A whole number, quoted or not; None for anything else. Rules and models ask here, so that they agree."""
+    if isinstance(value, str):
+        found = _WHOLE.fullmatch(value) if len(value) <= _LONGEST_NUMBER else None
+        return int(found[1]) if found else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value == value // 1 else None
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise refuse("BND203", "a whole number is expected, not true or false", "write a number")
-    return value
+    return value if (number := whole(value)) is None else number
 
 
 def _mode(value: Any) -> Any:
@@ -186,8 +208,8 @@ def _resource_field(text: str) -> str:
 
 def port_number(value: Any) -> int | str:
     """A port, 1 to 65535, or the name of one."""
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+    if isinstance(value, str) and value.strip().isdecimal() and (number := whole(value)) is not None:
+        value = number
     if isinstance(value, int) and not isinstance(value, bool):
         if 1 <= value <= 65535:
             return int(value)
@@ -202,6 +224,15 @@ def _listening(value: Any) -> int:
     if isinstance(port := port_number(value), str):
         raise refuse("BND211", "it is no number", "write a number from 1 to 65535")
     return port
+
+
+def _address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        fix = "write one of this machine's, such as 127.0.0.1, or 0.0.0.0 for all of them"
+        raise refuse("BND215", "it is no IP address", fix) from None
+    return text
 
 
 def _absolute(text: str) -> str:
@@ -249,8 +280,8 @@ LooseText = Annotated[
     str, BeforeValidator(_loose_text), WithJsonSchema({"type": ["string", "number", "boolean"], "x-kind": "text"})
 ]
 """Text for programs that read text only; true and false are taken as words."""
-Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
-Positive = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_whole)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_whole)]
 FileMode = Annotated[int, Field(ge=0, le=0o777), BeforeValidator(_mode)]
 CpuQuantity = Annotated[
     Text, AfterValidator(_cpu), _kind("CPU quantity", minimum=0, pattern=r"^\s*(\d+m|\d+(\.\d{1,3})?)\s*$")
@@ -259,6 +290,7 @@ _SIZE = _kind("size", minimum=0, pattern=r"^\s*\d+(\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T)?
 MemoryQuantity = Annotated[Text, AfterValidator(_memory), _SIZE]
 StorageQuantity = Annotated[Text, AfterValidator(_storage), _SIZE]
 Label = Annotated[Text, AfterValidator(_label), _kind("DNS label", pattern=f"^{LABEL.pattern}$")]
+Address = Annotated[Text, AfterValidator(_address), _kind("IP address", pattern=r"^[0-9a-fA-F.:]+(%\w+)?$")]
 ObjectName = Annotated[Text, AfterValidator(_subdomain), _kind("Kubernetes name", pattern=f"^{_SUBDOMAIN_PATTERN}$")]
 RepositoryId = Annotated[
     Text, AfterValidator(_repository), _kind("repository id", pattern=r"^([\w\-.]+/)?[\w\-.]{1,96}$")

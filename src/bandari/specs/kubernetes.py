@@ -26,6 +26,7 @@ from bandari.specs.fields import (
     Positive,
     ResourceField,
     Spec,
+    StorageQuantity,
     Text,
     VariableName,
     entry,
@@ -175,14 +176,18 @@ class HostPathSource(Spec):
     """A folder of the node."""
 
     path: AbsolutePath = entry("The folder.", local="a folder of this machine")
-    type: Maybe[Text] = entry("What must be there.", None, local="not used")
+    type: Maybe[
+        Literal["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]
+    ] = entry("What must be there.", None, local="not used")
 
 
 class EmptyDirSource(Spec):
     """A fresh folder for each replica."""
 
-    medium: Maybe[Literal["", "Memory", "HugePages"]] = entry("Where it is kept.", None, local="on disk")
-    size_limit: Maybe[Text] = entry("Its largest size.", None, local="not used")
+    medium: Maybe[Literal["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"]] = entry(
+        "Where it is kept.", None, local="on disk"
+    )
+    size_limit: Maybe[StorageQuantity] = entry("Its largest size.", None, local="not used")
 
 
 class ConfigMapSource(Spec):
@@ -235,3 +240,13 @@ class VolumeSpec(Spec):
     csi: Maybe[dict[str, Any]] = entry("A volume of a storage driver.", None, local="warned about")
     ephemeral: Maybe[dict[str, Any]] = entry("A claim that lives as long as its pod.", None, local="warned about")
     image: Maybe[dict[str, Any]] = entry("The files of a container image.", None, local="warned about")
+    iscsi: Maybe[dict[str, Any]] = entry("A disk of an iSCSI server.", None, local="warned about")
+    fc: Maybe[dict[str, Any]] = entry("A disk of a Fibre Channel network.", None, local="warned about")
+    azure_disk: Maybe[dict[str, Any]] = entry("A disk of Azure.", None, local="warned about")
+    azure_file: Maybe[dict[str, Any]] = entry("A share of Azure.", None, local="warned about")
+    aws_elastic_block_store: Maybe[dict[str, Any]] = entry("A disk of AWS.", None, local="warned about")
+    gce_persistent_disk: Maybe[dict[str, Any]] = entry("A disk of Google Cloud.", None, local="warned about")
+    vsphere_volume: Maybe[dict[str, Any]] = entry("A disk of vSphere.", None, local="warned about")
+    cinder: Maybe[dict[str, Any]] = entry("A disk of OpenStack.", None, local="warned about")
+    portworx_volume: Maybe[dict[str, Any]] = entry("A disk of Portworx.", None, local="warned about")
+    flex_volume: Maybe[dict[str, Any]] = entry("A volume of an exec driver.", None, local="warned about")

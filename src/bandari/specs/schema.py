@@ -68,6 +68,8 @@ def _widened(part: Any) -> Any:
     kept = {key: value for key, value in part.items() if key not in ("title", "x-notes", "x-kind")}
     if "properties" in kept:
         kept["properties"] = {key: _widened(value) for key, value in kept["properties"].items()}
+    if "patternProperties" in kept:
+        kept = {**kept, "additionalProperties": False}
     made = {key: value if key in _VERBATIM else _widened(value) for key, value in kept.items()}
     return _typed(_without_null(made))
 

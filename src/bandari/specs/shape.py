@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bandari.desired.secrets import mask
 from bandari.diagnostics import Diagnostic, did_you_mean, error
 from bandari.document import Document, Path, written
 from bandari.specs.fields import Spec
@@ -139,12 +140,12 @@ def _cannot_take(item: ErrorDetails, path: Path, reason: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: scalars in quotes, cut where they are long."""
+    """A value in a message: scalars in quotes, cut where they are long; what looks like a credential as `***`."""
     if isinstance(value, list | tuple):
         return "a list"
     if isinstance(value, dict):
         return "a mapping"
-    text = written(value)
+    text = mask(written(value))
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 

@@ -25,6 +25,8 @@ KNOWN_TYPES = frozenset(
     splunk-observability stan sumologic temporal
     """.split()  # noqa: SIM905 - a table for people
 )
+_LONGEST = 64
+"""Characters of a number."""
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+|\d+")
@@ -89,7 +91,7 @@ def _duration(text: str) -> str:
 
 def _modes(text: str) -> str:
     unknown = [mode for mode in map(str.strip, text.split(",")) if mode not in _AUTH_MODES]
-    return f"{unknown[0]!r} is not one of {', '.join(_AUTH_MODES)}" if unknown else ""
+    return f"{unknown[0][:_LONGEST]!r} is not one of {', '.join(_AUTH_MODES)}" if unknown else ""
 
 
 def _metric(text: str) -> str:
@@ -99,7 +101,7 @@ def _metric(text: str) -> str:
 def amount(kind: str, metric: str, text: str) -> str:
     """What is wrong with the value of a cpu or memory trigger, or nothing."""
     if metric == "Utilization":
-        whole = text.strip().isdecimal() and 0 < int(text) < 2**31
+        whole = len(text) < _LONGEST and text.strip().isdecimal() and 0 < int(text) < 2**31
         return "" if whole else "a utilization is a whole number of percent, more than 0"
     try:
         value = Cpu.parse(text).millicores if kind == "cpu" else Memory.parse(text).bytes

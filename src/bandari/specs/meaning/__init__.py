@@ -28,6 +28,7 @@ RULES: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     limits.log_retention,
     limits.models,
     limits.memory,
+    limits.listeners,
 )
 
 

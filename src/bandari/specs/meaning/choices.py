@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bandari.diagnostics import Diagnostic, Related, did_you_mean, error
+from bandari.specs.fields import short
 from bandari.specs.kubernetes import ValueFrom, VolumeSpec
 from bandari.specs.meaning.names import MODEL_VOLUME
 from bandari.specs.meaning.subject import Item, Subject
-from bandari.specs.shape import keys_of
+from bandari.specs.shape import keys_of, shown
 
 HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
 SOURCES = keys_of(ValueFrom)
+_NAMED = 6
+"""Kinds of volumes that a message names; there are many more."""
 VOLUME_KINDS = tuple(key for key in keys_of(VolumeSpec) if key != "name")
 _PROBES = ("readinessProbe", "livenessProbe")
 
@@ -44,7 +47,7 @@ def variables(subject: Subject) -> Iterator[Diagnostic]:
                 yield error(
                     "BND313",
                     variable.key_span("valueFrom"),
-                    f"cannot set {variable.text('name')!r} from a value and from a source",
+                    f"cannot set {shown(variable.text('name'))} from a value and from a source",
                     why="Kubernetes refuses valueFrom beside a value",
                     fix="keep one of them",
                     related=[Related(variable.span("value"), "the value")],
@@ -74,9 +77,9 @@ def _undeclared(runtime: Item, mount: Item) -> Iterator[Diagnostic]:
         yield error(
             "BND315",
             mount.span("name"),
-            f"cannot mount the volume {name!r}: volumes does not declare it",
+            f"cannot mount the volume {shown(name)}: volumes does not declare it",
             why=f"declared are {', '.join(declared)}; {MODEL_VOLUME} is predefined",
-            fix=f"did you mean {near}?" if near else f"declare it: volumes: [{{name: {name}, emptyDir: {{}}}}]",
+            fix=f"did you mean {near}?" if near else short(f"declare it: volumes: [{{name: {name}, emptyDir: {{}}}}]"),
         )
 
 
@@ -99,7 +102,7 @@ def _one_of(item: Item, keys: Sequence[str], code: str, why: str) -> Iterator[Di
     given = [key for key in item.value if key in keys]
     name = next(str(step) for step in reversed(item.path) if isinstance(step, str))
     if not given and not any(did_you_mean(key, keys) for key in item.value):
-        message = f"cannot read {name}: it has none of {', '.join(keys)}"
+        message = f"cannot read {name}: it has none of {', '.join(keys[:_NAMED])}{' and others' * (len(keys) > _NAMED)}"
         yield error(code, item.key_span(), message, why=why, fix="add the one that is meant")
     for key in given[1:]:
         yield error(

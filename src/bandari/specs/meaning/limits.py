@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bandari.desired.state import ProviderName
-from bandari.diagnostics import Diagnostic, did_you_mean, error, warning
+from bandari.diagnostics import Diagnostic, Related, did_you_mean, error, warning
 from bandari.specs.compile_group import BUILTIN
+from bandari.specs.groups import ModelSpec
 from bandari.specs.meaning.subject import Subject
+from bandari.specs.shape import keys_of, shown
 from bandari.units import Memory
 
 BUILTIN_MODELS = ("tiny",)
@@ -16,6 +18,7 @@ CLOUDWATCH_DAYS = (
 )
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
 _TINY = 2**20
+_EVERYWHERE = ("0.0.0.0", "127.0.0.1")
 
 
 def log_retention(subject: Subject) -> Iterator[Diagnostic]:
@@ -43,9 +46,10 @@ def models(subject: Subject) -> Iterator[Diagnostic]:
         if source.startswith(BUILTIN) and name not in BUILTIN_MODELS:
             near = did_you_mean(name, BUILTIN_MODELS)
             fix = f"did you mean {BUILTIN}{near}?" if near else f"write {BUILTIN}{BUILTIN_MODELS[0]}"
-            message = f"cannot take {source!r} as a model: there is no such built-in model"
+            message = f"cannot take {shown(source)} as a model: there is no such built-in model"
             yield error("BND320", model.span("source"), message, fix=fix)
-        if "source" not in model.value and "hfRepoId" not in model.value:
+        misspelt = model.value.keys() - set(keys_of(ModelSpec))
+        if not misspelt and "source" not in model.value and "hfRepoId" not in model.value:
             yield warning(
                 "BND319",
                 model.key_span(),
@@ -68,6 +72,22 @@ def memory(subject: Subject) -> Iterator[Diagnostic]:
                 why="a number without a unit is bytes",
                 fix=f"write {text.strip()}Gi if that is meant" if text.strip().isdecimal() else "write Mi or Gi",
             )
+
+
+def listeners(subject: Subject) -> Iterator[Diagnostic]:
+    """The loopback listener stands at 127.0.0.1; a public one on all interfaces, or there, needs another port."""
+    local = subject.local
+    port = local.whole("port")
+    address = local.text("publicAddress") or _EVERYWHERE[0]
+    if port is not None and port == local.whole("publicPort") and address in _EVERYWHERE:
+        yield error(
+            "BND327",
+            local.span("publicPort"),
+            f"cannot listen on port {port} twice",
+            why="the loopback listener and the public one are two",
+            fix="give one of them another port, or remove publicPort: a free one is taken",
+            related=[Related(local.span("port"), "port stands here")],
+        )
 
 
 def _bytes(text: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bandari.diagnostics import Diagnostic, Related, Span, error
 from bandari.specs.fields import LABEL, as_label
 from bandari.specs.meaning.subject import Item, Subject
+from bandari.specs.shape import shown
 
 MODEL_VOLUME = "model-data"
 
@@ -22,7 +23,11 @@ def groups(subject: Subject) -> Iterator[Diagnostic]:
             first[label] = (name, span)
             continue
         other, place = first[label]
-        same = "the name is taken" if name == other else f"{name!r} and {other!r} become the same Kubernetes name"
+        same = (
+            "the name is taken"
+            if name == other
+            else f"{shown(name)} and {shown(other)} become the same Kubernetes name"
+        )
         yield error(
             "BND309",
             span,
@@ -73,7 +78,7 @@ def _once(runtime: Item, section: str, key: str, *, code: str, doing: str, why: 
             yield error(
                 code,
                 entry.span(key),
-                f"cannot {doing} {name!r} twice",
+                f"cannot {doing} {shown(name)} twice",
                 why=why,
                 fix="remove one of them",
                 related=[Related(first[name], "first here")],

@@ -12,6 +12,7 @@ from typing import Any
 from bandari.desired.state import ProviderName
 from bandari.diagnostics import Span
 from bandari.document import Document, Path, written
+from bandari.specs.fields import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,7 @@ class Item:
 
     def whole(self, key: str) -> int | None:
         """A whole number, quoted or not; None for anything else."""
-        value = self.value.get(key)
-        if isinstance(value, bool):
-            return None
-        if isinstance(value, float | int):
-            return int(value) if value == value // 1 else None
-        return int(value) if isinstance(value, str) and value.strip().isdecimal() else None
+        return whole(self.value.get(key))
 
     def text(self, key: str) -> str | None:
         """Text, or a number as it is written; None for anything else."""
@@ -69,6 +65,12 @@ class Subject:
     def target(self) -> Item:
         value = self.document.value.get(self.key)
         return Item(self.document, (self.key,), value if isinstance(value, dict) else {})
+
+    @property
+    def local(self) -> Item:
+        """The options of this machine; they may stand beside another target."""
+        value = self.document.value.get("local")
+        return Item(self.document, ("local",), value if isinstance(value, dict) else {})
 
     def groups(self) -> Iterator[Item]:
         """The model groups, plain and mixed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bandari.diagnostics import Diagnostic, Related, did_you_mean, error
 from bandari.document import written
 from bandari.specs.meaning.subject import Item, Subject
+from bandari.specs.shape import shown
 from bandari.specs.triggers import KNOWN_TYPES, METRIC_TYPES, SETTINGS, amount
 
 _RESOURCES = ("cpu", "memory")
@@ -29,7 +30,7 @@ def _unknown_type(trigger: Item, kind: str) -> Diagnostic:
     return error(
         "BND321",
         trigger.span("type"),
-        f"cannot scale on {kind!r}: KEDA has no such trigger",
+        f"cannot scale on {shown(kind)}: KEDA has no such trigger",
         why="triggers are KEDA's scalers: https://keda.sh/docs/latest/scalers/",
         fix=f"did you mean {near}?" if near else "use cpu, memory or prometheus",
     )
@@ -55,19 +56,26 @@ def _settings(kind: str, metadata: Item) -> Iterator[Diagnostic]:
 
 def _unknown_setting(kind: str, metadata: Item, key: str) -> Diagnostic:
     near = did_you_mean(key, SETTINGS[kind])
+    beside = kind in _RESOURCES and key == "metricType"
+    fix = f"did you mean `{near}`?" if near else f"remove it; known are {', '.join(SETTINGS[kind])}"
     return error(
         "BND323",
         metadata.key_span(key),
         f"cannot read metadata.{key}: a {kind} trigger has no such setting",
         why="KEDA ignores what it does not know",
-        fix=f"did you mean `{near}`?" if near else f"remove it; known are {', '.join(SETTINGS[kind])}",
+        fix="write it beside metadata" if beside else fix,
     )
 
 
 def _malformed(item: Item, key: str, text: str, problem: str) -> Iterator[Diagnostic]:
     if problem:
-        message = f"cannot take {text!r} as {key}: {problem}"
+        message = f"cannot take {_shown(key, text)} as {key}: {problem}"
         yield error("BND324", item.span(key), message, why="KEDA refuses the trigger", fix="correct the value")
+
+
+def _shown(key: str, text: str) -> str:
+    """Headers and parameters of a query may hold a credential in any form, so they are never repeated."""
+    return "the value" if key in ("customHeaders", "queryParameters") else shown(text)
 
 
 def _metric_type(kind: str, trigger: Item, metadata: Item) -> Iterator[Diagnostic]:
@@ -87,7 +95,7 @@ def _metric_type(kind: str, trigger: Item, metadata: Item) -> Iterator[Diagnosti
             fix="keep metricType",
             related=[Related(trigger.span("metricType"), "metricType stands here")],
         )
-    if not outer and not inner:
+    if not outer and not inner and "metricType" not in metadata.value:
         yield error(
             "BND322",
             metadata.key_span(),
@@ -95,6 +103,7 @@ def _metric_type(kind: str, trigger: Item, metadata: Item) -> Iterator[Diagnosti
             why="KEDA needs metricType: Utilization (percent of the request) or AverageValue (a quantity)",
             fix="add `metricType: Utilization` beside metadata",
         )
-    value, metric = metadata.text("value"), outer or inner
-    if value and metric in METRIC_TYPES:
-        yield from _malformed(metadata, "value", value, amount(kind, metric, value))
+    value, metric = metadata.value.get("value"), outer or inner
+    if metric in METRIC_TYPES and isinstance(value, str | int | float):
+        text = written(value)
+        yield from _malformed(metadata, "value", text, amount(kind, metric, text) if text else "")

@@ -18,9 +18,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
+_NAMESPACES = (("user", _CLONE_NEWUSER), ("mnt", _CLONE_NEWNS))
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 1, 2, 4, 8
 _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 32, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
@@ -37,6 +39,11 @@ def launcher(
     """
     wanted = json.dumps({"mounts": list(mounts), "root": root, "data_limit": data_limit})
     return (sys.executable, "-I", "-S", str(Path(__file__).resolve()), wanted, *command)
+
+
+def joiner(command: Sequence[str], pid: int) -> tuple[str, ...]:
+    """The command that runs `command` where process `pid`, started by `launcher` with mounts, is: for its probes."""
+    return (sys.executable, "-I", "-S", str(Path(__file__).resolve()), json.dumps({"join": pid}), *command)
 
 
 @functools.cache
@@ -152,17 +159,30 @@ def _place(mounts: Sequence[tuple[str, str, bool]], root: Path) -> None:
         os.close(handle)
 
 
+def _join(pid: int) -> None:
+    handles = [(os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY), kind) for name, kind in _NAMESPACES]
+    for handle, kind in handles:
+        _call("setns", handle, kind)
+        os.close(handle)
+    os.chdir("/")
+
+
+def _enter(wanted: dict[str, Any]) -> None:
+    here = Path.cwd()
+    if pid := wanted.get("join"):
+        _join(pid)
+    if mounts := wanted.get("mounts"):
+        _unshare()
+        _place(mounts, Path(wanted["root"]))
+        os.chdir(here if here.is_dir() else "/")
+    if limit := wanted.get("data_limit"):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
 def main(argv: list[str]) -> int:
     """Does not return when all went well."""
-    wanted = json.loads(argv[0])
-    here = Path.cwd()
     try:
-        if wanted["mounts"]:
-            _unshare()
-            _place(wanted["mounts"], Path(wanted["root"]))
-            os.chdir(here if here.is_dir() else "/")
-        if limit := wanted["data_limit"]:
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        _enter(json.loads(argv[0]))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"cannot enter the namespace of the replica: {error}\n")
         return EXIT_CANNOT

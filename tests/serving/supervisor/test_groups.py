@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bandari.desired.scaling import ConcurrencyTarget, ScalingPolicy
-from bandari.desired.workloads import HttpGet, Probe
+from bandari.desired.workloads import Exec, HttpGet, Probe
 from bandari.serving.enter import mount_namespaces_available
 from bandari.serving.protocol import STATE_FILE, EnvEntry, Mount, SecretRef, plain
 from bandari.testing.gateway_link import LinkDouble
@@ -217,6 +217,16 @@ def test_mounts_are_seen_at_their_path_and_in_their_variable(running: Site, tmp_
     running.call("delete", "group.chat")
     until(lambda: not running.part("chat"), "the group is gone")
     assert not cache.exists()
+
+
+@pytest.mark.skipif(not mount_namespaces_available(), reason="no user and mount namespaces here")
+def test_an_exec_probe_sees_what_its_replica_sees(running: Site, tmp_path: Path) -> None:
+    mounts = (Mount("data", str(tmp_path), "/bandari-data"),)
+    probe = Probe(exec=Exec(("sh", "-c", 'test -e /bandari-data/ready && test "$REPLICA_NAME" = chat-0')))
+    running.apply("group.chat", group(mounts=mounts, readiness=probe, env=(EnvEntry("REPLICA_NAME", "$(REPLICA)"),)))
+    until(lambda: running.part("chat")["detail"][0]["state"] == "starting", "it runs")
+    (tmp_path / "ready").touch()
+    running.ready()
 
 
 def test_a_replica_is_held_to_its_memory_and_runs_nevertheless(running: Site) -> None:

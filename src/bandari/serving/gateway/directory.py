@@ -155,7 +155,7 @@ class Directory:
         early, self.early = self.early, {}
         for exchange in early:
             exchange.let_go()
-            exchange.begin()
+            exchange.client.service.serve(exchange)
         for group in tuple(self.groups.values()):
             group.release()
         self.urgent()

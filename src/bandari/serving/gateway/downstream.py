@@ -227,7 +227,7 @@ class Downstream(asyncio.Protocol):
     def _queue(self, exchange: Exchange) -> None:
         if self.exchange is None:
             self.exchange = exchange
-            exchange.begin()
+            self.service.serve(exchange)
         else:
             self._pending.append(exchange)
             self._pause()
@@ -267,9 +267,13 @@ class Downstream(asyncio.Protocol):
             self._end()
         elif self._pending:
             self.exchange = self._pending.popleft()
-            asyncio.get_running_loop().call_soon(self.exchange.begin)
+            asyncio.get_running_loop().call_soon(self._turn)
         else:
             self._next()
+
+    def _turn(self) -> None:
+        if self.exchange and self._transport:
+            self.service.serve(self.exchange)
 
     def _next(self) -> None:
         if not self._reading and self._transport:
@@ -277,7 +281,8 @@ class Downstream(asyncio.Protocol):
             self._transport.resume_reading()
         if self._state is _WAITING:
             self._deadline = self.service.clock + self.service.limits.idle_seconds
-        self._say_continue()
+        if self._continue_due:
+            self._say_continue()
         if self.service.stopping:
             self.stop()
 

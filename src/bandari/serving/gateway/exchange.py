@@ -56,10 +56,6 @@ class Exchange:
         self.tries = self.status = self.sent = 0
         self.fresh = self.over = False
 
-    def begin(self) -> None:
-        """Its turn on the connection has come, or the table that it waited for."""
-        self.client.service.serve(self)
-
     # --- towards a replica
 
     def enter(self, group: Group) -> None:

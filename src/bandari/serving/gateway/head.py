@@ -66,6 +66,8 @@ class Head:
                 self._unnamed(value)
             elif name in _UNUSUAL and (answer := self._unusual(name, value.lower())):
                 return answer
+        if hosts == lengths == 1 and self.length >= 0 and not encodings:
+            return None
         return _framing(hosts, lengths, self.length, encodings, version)
 
     def _authorize(self, value: bytes) -> None:

@@ -109,5 +109,5 @@ class Relay:
             return usage.of_document(self._begin, self._tail)
         found = usage.of_events(self._previous[-usage.EDGE :] + self._tail[-usage.EDGE :])
         if found is None and self.events > 1:
-            return usage.Usage(0, self.events - 1)
+            return 0, self.events - 1
         return found

@@ -147,10 +147,11 @@ class Service:
         else:
             exchange.group.metrics.finished(exchange.status, now - exchange.started)
             if replica and exchange.relay and exchange.first_at and exchange.status < 400:
-                replica.metrics.first_token.observe(exchange.first_at - exchange.started)
+                metrics = replica.metrics
+                metrics.first_token.observe(exchange.first_at - exchange.started)
                 if used := exchange.relay.usage():
-                    replica.metrics.tokens_input += used.input
-                    replica.metrics.tokens_output += used.output
+                    metrics.tokens_input += used[0]
+                    metrics.tokens_output += used[1]
         if self._access:
             self._access.write(exchange, replica, now)
 

@@ -7,7 +7,7 @@ llama.cpp's `timings` of its last event tell. A large answer is not decoded: `us
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TypeAlias
 
 import msgspec
 
@@ -17,11 +17,8 @@ _SPAN = 1024
 _NUMBER = re.compile(rb"\s*:\s*(\d{1,12})(?![\d.])")
 
 
-class Usage(NamedTuple):
-    """Tokens read and written."""
-
-    input: int
-    output: int
+Usage: TypeAlias = tuple[int, int]
+"""Tokens read and written."""
 
 
 class _Tokens(msgspec.Struct):
@@ -67,9 +64,9 @@ def _told(document: bytes) -> Usage | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if answer.usage:
-        return Usage(answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        return answer.usage.prompt_tokens, answer.usage.completion_tokens
     if answer.timings:
-        return Usage(answer.timings.prompt_n + answer.timings.cache_n, answer.timings.predicted_n)
+        return answer.timings.prompt_n + answer.timings.cache_n, answer.timings.predicted_n
     return None
 
 
@@ -77,7 +74,7 @@ def _seen(part: bytes) -> Usage | None:
     # A quote inside of JSON text is escaped, so what a model says cannot be taken for the name.
     start = part.rfind(b'"usage"')
     read = _number(part, b'"prompt_tokens"', start) if start >= 0 else None
-    return None if read is None else Usage(read, _number(part, b'"completion_tokens"', start) or 0)
+    return None if read is None else (read, _number(part, b'"completion_tokens"', start) or 0)
 
 
 def _number(text: bytes, name: bytes, start: int) -> int | None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bandari.desired.workloads import Exec, HttpGet, Probe, TcpSocket
+from bandari.serving import enter
 
 _EAGER = 0.05
 _EAGER_FOR = 10.0
@@ -30,11 +31,12 @@ _MAX_OUTPUT = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is probed. `environ` is the replica's, for exec."""
+    """What is probed. For exec: `environ` is the replica's, `inside` a process to run beside, in its mounts; or 0."""
 
     port: int
     container_port: int
     environ: Mapping[str, str]
+    inside: int = 0
 
     def port_of(self, wanted: int | str) -> int:
         """The port of this machine for the one that the probe names."""
@@ -98,8 +100,9 @@ async def _tcp(socket: TcpSocket, target: Target) -> str:
 
 
 async def _exec(handler: Exec, target: Target) -> str:
+    command = enter.joiner(handler.command, target.inside) if target.inside else handler.command
     running = await asyncio.create_subprocess_exec(
-        *handler.command,
+        *command,
         env=dict(target.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -186,3 +186,25 @@ def test_status_without_a_cluster_says_how_to_get_one(user: User) -> None:
     done = user.bandari("status")
     assert done.code == 1
     assert "bandari up" in done.err
+
+
+def test_paths_that_lead_nowhere_are_listed_by_plan_and_refused_by_up(user: User) -> None:
+    text = (EXAMPLES / "quickstart.yaml").read_text().replace("builtin:tiny", "models/none.gguf")
+    user.write(text)
+    planned = user.bandari("plan", "--offline", "--json")
+    assert planned.code == 0
+    assert "BND607" in {d["code"] for d in planned.document["diagnostics"]}
+    refused = user.bandari("up", "--yes", "--json")
+    assert refused.code == 2
+    assert [d["code"] for d in refused.document["diagnostics"]] == ["BND607"]
+    assert "none.gguf" in refused.document["diagnostics"][0]["message"]
+
+
+def test_folders_that_cannot_be_written_are_said_and_are_no_bug(user: User) -> None:
+    user.write((EXAMPLES / "quickstart.yaml").read_text())
+    for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME"):
+        done = user.bandari("up", "--yes", extra={variable: "/proc/nothing"})
+        assert done.code == 1
+        assert "Traceback" not in done.err
+        assert "bug" not in done.err
+        assert "/proc/nothing" in done.out + done.err

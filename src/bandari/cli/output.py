@@ -94,6 +94,11 @@ def verb(function: Callable[Concatenate[Output, P], int | None]) -> Callable[P, 
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        except OSError as failure:
+            message = f"cannot use {failure.filename!r}: {(failure.strerror or str(failure)).lower()}"
+            out.document({"error": {"message": message}})
+            out.complaint(message, "check that it is there, and that you may read and write it")
+            return FAILED
         except click.exceptions.Exit:
             raise
         except click.ClickException:

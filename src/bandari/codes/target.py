@@ -58,4 +58,13 @@ CODES = (
         "secretsFile: secrets.yaml   # holds:  HF_TOKEN=...",
         "secretsFile: secrets.yaml   # holds:  hub: {token: ...}",
     ),
+    Code(
+        "BND607",
+        "a file of this machine that is not there",
+        "The file names a path of this machine: a model (`model.source`), a folder to mount (hostPath), a certificate "
+        "or its key. Nothing is there. Relative paths start from the folder of the cluster file, not from where the "
+        "command runs. `up` refuses until it is there, or until a stand-in serves the group.",
+        "model:\n  source: modles/llama.gguf",
+        "model:\n  source: models/llama.gguf",
+    ),
 )

@@ -86,6 +86,12 @@ class LocalDriver:
 
     def apply(self, change: Change) -> None:
         """Makes one change true; a model is fetched here, by the command, all else by the supervisor."""
+        try:
+            self._apply(change)
+        except OSError as error:
+            raise _unusable(error, str(change.address)) from error
+
+    def _apply(self, change: Change) -> None:
         self.revive()
         address = str(change.address)
         if change.action is Action.DELETE or change.resource is None:
@@ -184,6 +190,13 @@ class LocalDriver:
         for path in (*(path.parent for path in models), self.folders.models):
             with contextlib.suppress(OSError):  # another cluster's models are there
                 path.rmdir()
+
+
+def _unusable(error: OSError, address: str) -> Terminal:
+    what = f"cannot write {str(error.filename)!r}" if error.filename else f"cannot change {address}"
+    reason = (error.strerror or type(error).__name__).lower()
+    fix = "make the folder writable, or name others with XDG_STATE_HOME and XDG_DATA_HOME"
+    return Terminal(f"{what}: {reason}", address=address, fix=fix)
 
 
 def _observed(stored: list[Mapping[str, Any]]) -> Mapping[Address, Observed]:

@@ -118,9 +118,10 @@ def _unreadable_secrets(state: DesiredState, reason: str) -> Diagnostic:
 
 def _not_served(state: DesiredState, host: Host, secrets: frozenset[tuple[str, str]]) -> tuple[NotServed, ...]:
     from bandari.analysis.served import not_served
+    from bandari.pipeline.files import missing_files
     from bandari.runtimes.table import RUNTIMES
 
-    return not_served(state, host, RUNTIMES, secrets)
+    return (*not_served(state, host, RUNTIMES, secrets), *missing_files(state))
 
 
 def _stand_ins(options: Options, missing: tuple[NotServed, ...]) -> Mapping[str, str]:

@@ -1,0 +1,50 @@
+"""Files of this machine that a file names and that are not there: what the pure rules cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bandari.analysis.lacks.here import NotServed
+from bandari.diagnostics import Span, warning
+
+if TYPE_CHECKING:
+    from bandari.desired.state import DesiredState
+    from bandari.desired.workloads import ModelServer
+
+CODE = "BND607"
+
+
+def missing_files(state: DesiredState) -> Iterator[NotServed]:
+    """Every path of the (anchored) state that leads nowhere; a stand-in does without those of its group."""
+    for server in state.servers():
+        yield from _of(server)
+    local = state.target.local
+    if local.tls and any(server.is_public for server in state.servers()):
+        for key, path in (("certificate", local.tls.certificate), ("key", local.tls.key)):
+            if not Path(path).is_file():
+                yield _missing(local.origin.at("tls", key), f"TLS {key}", path, "")
+
+
+def _of(server: ModelServer) -> Iterator[NotServed]:
+    if server.model and server.model.path and not Path(server.model.path).exists():
+        yield _missing(server.origin.at("model", "source"), "model", server.model.path, server.name)
+    mounted = {mount.name for mount in server.volume_mounts}
+    for index, volume in enumerate(server.volumes):
+        path = str(volume.body.get("path", ""))
+        if volume.kind == "hostPath" and volume.name in mounted and not Path(path).exists():
+            span = server.origin.at("runtime", "volumes", index, "hostPath", "path")
+            yield _missing(span, f"volume {volume.name!r}", path, server.name)
+
+
+def _missing(span: Span, what: str, path: str, group: str) -> NotServed:
+    other = ", or serve a tiny model instead: --stand-in tiny" if group else ""
+    finding = warning(
+        CODE,
+        span,
+        f"cannot find the {what} here: {path!r} is not there",
+        why="relative paths start from the folder of the cluster file",
+        fix=f"correct the path, or put it there{other}",
+    )
+    return NotServed(finding, group, stand_in=bool(group))

@@ -139,6 +139,7 @@ def test_after_down_nothing_is_left_but_what_stays_on_purpose(user: User) -> Non
     write(user)
     url = up(user)["endpoints"][0]["url"]
     assert user.marked()
+    assert len(valid(user.bandari("down", "--json"), "findings")["changes"]) == 4, "nobody could be asked"
     done = valid(user.bandari("down", "--yes", "--json"), "down")
     assert user.marked() == []
     assert {item["what"] for item in done["kept"]} == {"logs", "models"}
@@ -196,6 +197,11 @@ def test_without_a_terminal_and_without_yes_nothing_happens(user: User) -> None:
     done = user.bandari("up")
     assert done.code == 2
     assert "--yes" in done.err
+    asked = user.bandari("up", "--json")
+    assert asked.code == 2
+    shown = valid(asked, "findings")
+    assert shown["changes"]
+    assert "--yes" in shown["error"]["fix"]
     assert user.marked() == []
 
 
@@ -208,7 +214,8 @@ def test_a_saved_plan_is_private_holds_no_value_and_is_refused_when_stale(user: 
     write(user, greeting="another")
     stale = user.bandari("up", "p.json", "--yes")
     assert stale.code == 2
-    assert "stale" in stale.err or "changed" in stale.err
+    assert "the file changed" in stale.err
+    assert "the file changed" in valid(user.bandari("up", "p.json", "--yes", "--json"), "findings")["error"]["message"]
     write(user, greeting="s3cr3t-greeting")
     assert up(user, "p.json")["ready"] is True
     again = user.bandari("up", "p.json", "--yes")

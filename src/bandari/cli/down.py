@@ -10,6 +10,7 @@ import click
 from bandari import pipeline
 from bandari.cli.arguments import chosen_cluster, cluster_option, file_argument
 from bandari.cli.output import INVALID, Output, verb
+from bandari.planning.plan import Plan
 from bandari.units import Memory
 
 
@@ -32,7 +33,7 @@ def down(
         out.text(f"  {change.action.symbol} {change.address}  {change.consequence}")
     if delete_data:
         out.text(f"  - its logs and keys, and the models that only it uses: {_names(models, driver.folders.models)}")
-    if not yes and not _agreed(out):
+    if not yes and not _agreed(out, doomed):
         return INVALID
     driver.stop()
     if delete_data:
@@ -58,10 +59,9 @@ def _names(models: tuple[Path, ...], root: Path) -> str:
     return ", ".join(str(path.relative_to(root)) for path in models) or "none"
 
 
-def _agreed(out: Output) -> bool:
+def _agreed(out: Output, doomed: Plan) -> bool:
     if out.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        message = "cannot ask whether to go on: this is no terminal"
-        out.document({"error": {"message": message, "fix": "add --yes"}})
-        out.complaint(message, "add --yes")
+        changes = (c.to_json() for c in doomed.pending)
+        out.refusal("cannot ask whether to go on: this is no terminal", "add --yes", changes=changes)
         return False
     return click.confirm("Go on?", default=False)

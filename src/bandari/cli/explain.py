@@ -6,7 +6,7 @@ import textwrap
 
 import click
 
-from bandari.cli.output import INVALID, Output, verb
+from bandari.cli.output import Output, verb
 from bandari.codes import CODES, Code
 from bandari.diagnostics import did_you_mean
 
@@ -27,9 +27,7 @@ def explain(out: Output, code: str | None) -> int:
     if found is None:
         near = did_you_mean(code.upper(), CODES)
         fix = f"did you mean {near}?" if near else "`bandari explain` lists all codes"
-        out.document({"error": {"message": f"cannot explain {code!r}: no such code", "fix": fix}})
-        out.complaint(f"cannot explain {code!r}: no such code", fix)
-        return INVALID
+        return out.refusal(f"cannot explain {code!r}: no such code", fix)
     out.document(
         {
             "code": found.code,

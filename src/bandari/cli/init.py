@@ -7,7 +7,7 @@ from importlib import resources
 import click
 
 from bandari.cli.arguments import chosen_file, file_argument
-from bandari.cli.output import INVALID, Output, verb
+from bandari.cli.output import Output, verb
 
 
 @click.command()
@@ -20,10 +20,7 @@ def init(out: Output, argument: str | None, option: str | None, name: str | None
     place = chosen_file(argument, option)
     path = str(place)
     if place.exists() and not force:
-        message = f"cannot write {path!r}: it exists"
-        out.document({"error": {"message": message, "fix": "another name, or --force"}})
-        out.complaint(message, "name another file, or add --force")
-        return INVALID
+        return out.refusal(f"cannot write {path!r}: it exists", "name another file, or add --force")
     text = (resources.files("bandari.cli") / "starter.yaml").read_text(encoding="utf-8")
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text.replace("my-cluster", name or _label(place.resolve().parent.name)))

@@ -56,6 +56,18 @@ class Output:
 
         click.echo(render(found, sources or _sources(found), colour=sys.stderr.isatty()), err=True)
 
+    def refusal(
+        self,
+        message: str,
+        fix: str,
+        diagnostics: Iterable[Diagnostic] = (),
+        changes: Iterable[Mapping[str, Any]] = (),
+    ) -> int:
+        """Says that the input, not the target, is in the way; the exit code for it."""
+        self.document({**invalid(diagnostics, changes), "error": {"message": message, "fix": fix}})
+        self.complaint(message, fix)
+        return INVALID
+
     def complaint(self, message: str, fix: str = "") -> None:
         """What went wrong, on stderr."""
         label = click.style("error", fg="red", bold=True)
@@ -85,7 +97,7 @@ def verb(function: Callable[Concatenate[Output, P], int | None]) -> Callable[P, 
             out.complaint(str(failure), failure.fix)
             return FAILED
         except BandariError as failure:
-            out.document({"error": {"message": str(failure)}})
+            out.document({**invalid(()), "error": {"message": str(failure)}})
             out.complaint(str(failure))
             return INVALID
         except KeyboardInterrupt:

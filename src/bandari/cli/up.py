@@ -42,7 +42,7 @@ def up(
     out.findings(advice, planned.checked.sources)
     out.text(plan_text(planned, colour=out.terminal))
     pipeline.refuse(planned)
-    if planned.plan.pending and not yes and not _agreed(out):
+    if planned.plan.pending and not yes and not _agreed(out, planned):
         return INVALID
     return _carry_out(out, planned, progress, timeout)
 
@@ -58,11 +58,10 @@ def _planned(path: Path, options: pipeline.Options, progress: Progress) -> pipel
     return pipeline.replan(document, progress.fetched)
 
 
-def _agreed(out: Output) -> bool:
+def _agreed(out: Output, planned: pipeline.Planned) -> bool:
     if out.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        message = "cannot ask whether to go on: this is no terminal"
-        out.document({"error": {"message": message, "fix": "add --yes"}})
-        out.complaint(message, "add --yes")
+        changes = (c.to_json() for c in planned.plan.pending)
+        out.refusal("cannot ask whether to go on: this is no terminal", "add --yes", planned.diagnostics, changes)
         return False
     if click.confirm("\nGo on?", default=False):
         return True

@@ -150,6 +150,24 @@ def test_a_hub_that_does_not_answer_is_a_warning_to_plan_and_a_clear_failure_of_
     assert "group.llama2-7b-chat" in made.document["left_out"]
 
 
+@pytest.mark.parametrize(("wanted", "kept"), [("true", True), ("false", False)])
+def test_a_store_folder_is_filled_and_used_only_by_groups_that_want_one(
+    user: User, hub: HubServer, wanted: str, kept: bool
+) -> None:
+    store = user.folder / "store"
+    text = SEED_GROUP.replace("FILES", "*.Q4_0.gguf")
+    user.write(text.replace("useModelStore: false", f"useModelStore: {wanted}"))
+    settings = {"HF_ENDPOINT": hub.endpoint, "BANDARI_MODEL_STORE": str(store)}
+    assert user.bandari("up", "--yes", extra=settings).code == 0
+    assert bool(list(store.rglob("*.gguf"))) is kept
+    if kept:
+        assert user.bandari("down", "--yes", "--delete-data").code == 0
+        fetched = len(hub.requests)
+        offline = {**settings, "HF_ENDPOINT": "http://127.0.0.1:9"}
+        assert user.bandari("up", "--yes", extra=offline).code == 0, "the store is enough"
+        assert len(hub.requests) == fetched
+
+
 def test_a_file_that_was_removed_is_fetched_again(user: User, hub: HubServer) -> None:
     user.write(SEED_GROUP.replace("FILES", "*.Q4_0.gguf"))
     at_hub = {"HF_ENDPOINT": hub.endpoint}
@@ -228,7 +246,7 @@ def test_mounts_stand_at_their_paths_and_in_variables(user: User) -> None:
         "import http.server, os, pathlib, sys\n"
         "seen = {n: v for n, v in os.environ.items() if n.startswith('BANDARI_MOUNT_')}\n"
         "for name, path in seen.items(): print(name, sorted(os.listdir(path)))\n"
-        "for path in ('/mnt/files/a.txt',): print(path, pathlib.Path(path).exists())\n"
+        "for path in ('/mnt/files/a.txt', '/mnt/a'): print(path, pathlib.Path(path).exists())\n"
         "sys.stdout.flush()\n"
         "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)"
         ".serve_forever()\n"
@@ -242,16 +260,16 @@ def test_mounts_stand_at_their_paths_and_in_variables(user: User) -> None:
         "        readinessProbe: {tcpSocket: {port: 8000}}\n"
         f"        volumes: [{{name: files, hostPath: {{path: {user.folder}/files}}}}, {{name: tmp, emptyDir: {{}}}}]\n"
         "        volumeMounts: [{name: files, mountPath: /mnt/files}, {name: tmp, mountPath: /mnt/tmp},"
-        " {name: model-data, mountPath: /mnt/model}]\n"
+        " {name: model-data, mountPath: /mnt/model}, {name: tmp, mountPath: /mnt/a, subPath: a}]\n"
         "      model: {source: 'builtin:tiny'}\n"
     )
     made = user.bandari("up", "--yes", "--json")
     assert made.code == 0, made.out + made.err
     said = user.bandari("logs", "custom").out
-    assert "BANDARI_MOUNT_FILES ['a.txt']" in said
-    assert "BANDARI_MOUNT_TMP []" in said
-    assert ".gguf" in next(line for line in said.splitlines() if "BANDARI_MOUNT_MODEL_DATA" in line)
     able = any(c["what"] == "mount namespaces" and c["state"] == "ok" for c in _checks(user))
+    assert "BANDARI_MOUNT_FILES ['a.txt']" in said
+    assert f"/mnt/a {able}" in said, "a folder of its own inside the volume"
+    assert ".gguf" in next(line for line in said.splitlines() if "BANDARI_MOUNT_MODEL_DATA" in line)
     assert f"/mnt/files/a.txt {able}" in said
 
 

@@ -208,3 +208,41 @@ def test_folders_that_cannot_be_written_are_said_and_are_no_bug(user: User) -> N
         assert "Traceback" not in done.err
         assert "bug" not in done.err
         assert "/proc/nothing" in done.out + done.err
+
+
+def test_a_plan_is_not_saved_over_a_file_that_is_none(user: User) -> None:
+    user.write((EXAMPLES / "quickstart.yaml").read_text())
+    done = user.bandari("plan", "-o", "cluster.yaml", "--json")
+    assert done.code == 2
+    FINDINGS.validate(done.document)
+    assert (user.folder / "cluster.yaml").read_text() == (EXAMPLES / "quickstart.yaml").read_text()
+    for _ in range(2):
+        assert user.bandari("plan", "-o", "my.plan").code == 0
+
+
+@pytest.mark.parametrize("words", [["check", "--bogus"], ["check", "--target", "moon"], ["plan", "a", "-f", "b"]])
+def test_a_wrong_option_is_exit_code_2_with_the_same_document(user: User, words: list[str]) -> None:
+    done = user.bandari(*words, "--json")
+    assert done.code == 2
+    FINDINGS.validate(done.document)
+    assert done.document["error"]["message"]
+    assert "Traceback" not in done.err
+
+
+def test_sections_with_nothing_after_their_key_are_absent(user: User) -> None:
+    empty = "".join(f"  {key}:\n" for key in ("prometheus", "tracing", "function", "job", "vectorStore"))
+    user.write((EXAMPLES / "quickstart.yaml").read_text() + empty)
+    done = user.bandari("check", "--json")
+    assert done.code == 0, done.out
+    assert done.document["diagnostics"] == []
+
+
+def test_without_the_hubs_client_plan_says_so_and_goes_on(user: User) -> None:
+    """As on a base install: the client of the hub cannot be imported."""
+    (user.folder / "huggingface_hub.py").write_text("raise ModuleNotFoundError('huggingface_hub')\n")
+    text = (EXAMPLES / "quickstart.yaml").read_text()
+    user.write(text.replace("source: builtin:tiny", 'hfRepoId: org/model\n        files: ["*.gguf"]'))
+    done = user.bandari("plan", "--json", extra={"PYTHONPATH": str(user.folder)})
+    assert done.code == 0, done.out + done.err
+    [finding] = [d for d in done.document["diagnostics"] if d["code"] == "BND604"]
+    assert "bandari[local]" in finding["help"]

@@ -87,6 +87,7 @@ def test_variables_come_from_values_fields_requests_and_secrets_by_reference() -
         builders.from_source("FROM_MAP", ValueSource.CONFIG_MAP, "my-map", "my-key"),
         builders.from_source("NAMESPACE", ValueSource.FIELD, key="metadata.namespace"),
         builders.from_source("CPUS", ValueSource.RESOURCE_FIELD, key="requests.cpu"),
+        EnvVar("MEGABYTES", source=ValueSource.RESOURCE_FIELD, key="requests.memory", divisor="1Mi"),
         builders.from_source("HF_TOKEN", ValueSource.SECRET, "hub", "token"),
         builders.from_source("MISSING", ValueSource.CONFIG_MAP, "my-map", "nothing", optional=True),
     )
@@ -99,6 +100,7 @@ def test_variables_come_from_values_fields_requests_and_secrets_by_reference() -
     assert given["FROM_MAP"]["value"] == "v"
     assert given["NAMESPACE"]["value"] == "default"
     assert given["CPUS"]["value"] == "1"
+    assert given["MEGABYTES"]["value"] == "1024"
     assert given["HF_TOKEN"] == {"name": "HF_TOKEN", "secret": {"name": "hub", "key": "token", "digest": "d1"}}
     assert "MISSING" not in given
     assert group["secrets_file"] == "/s.yaml"

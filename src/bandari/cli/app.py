@@ -89,5 +89,13 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except click.ClickException as failure:
         failure.show()
+        if "--json" in arguments:
+            _print_refusal(failure.format_message())
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _print_refusal(message: str) -> None:
+    from bandari.cli.output import Output
+
+    Output(as_json=True).document({"diagnostics": [], "changes": [], "error": {"message": message}})

@@ -64,7 +64,7 @@ def cluster_option(function: F) -> F:
 
 
 def chosen_cluster(cluster: str | None, argument: str | None, option: str | None) -> str:
-    """By name, by the file that was named, the only one that runs, or the default file's."""
+    """By name, by the file that was named, or the only one that has a state here."""
     if cluster:
         return cluster
     if argument or option:

@@ -12,6 +12,7 @@ from bandari.cli.arguments import chosen_file, file_argument, options_of, target
 from bandari.cli.output import PENDING, Output, invalid, verb
 from bandari.cli.plantext import plan_text
 from bandari.diagnostics import Diagnostic
+from bandari.planning.saved import SavedPlan
 
 
 @click.command()
@@ -37,6 +38,8 @@ def plan(
     """Show what `up` would do to make FILE real, with the consequence of each change."""
     path = chosen_file(argument, option)
     planned = pipeline.plan(path, options_of(target, stand_in, skip), offline=offline)
+    if saved and _is_something_else(Path(saved)):
+        return out.refusal(f"cannot write the plan to {saved!r}: what is there is no saved plan", "name another file")
     out.document(invalid(planned.diagnostics, (c.to_json() for c in planned.plan.pending)))
     out.findings(_advice(planned), planned.checked.sources)
     out.text(plan_text(planned, colour=out.terminal, verbose=verbose))
@@ -44,6 +47,11 @@ def plan(
         write_private(Path(saved), pipeline.save(planned).to_text())
         out.text(f"\nsaved: {saved} (apply it with `bandari up {saved}`)")
     return PENDING if exit_code and planned.plan.pending else 0
+
+
+def _is_something_else(path: Path) -> bool:
+    """Whether writing a plan there would destroy a file that is none."""
+    return path.exists() and (not path.is_file() or SavedPlan.parse(path.read_text(errors="replace")) is None)
 
 
 def _advice(planned: pipeline.Planned) -> list[Diagnostic]:

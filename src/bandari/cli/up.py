@@ -18,6 +18,8 @@ from bandari.cli.progress import Progress, progress_for
 from bandari.errors import StalePlan
 from bandari.planning.saved import SavedPlan
 
+LARGEST_PLAN = 16 * 2**20
+
 
 @click.command()
 @file_argument()
@@ -49,13 +51,19 @@ def up(
 
 def _planned(path: Path, options: pipeline.Options, progress: Progress) -> pipeline.Planned:
     """From a saved plan when the file is one; StalePlan when options come on top of it."""
-    text = path.read_text(errors="replace") if path.is_file() and path.suffix == ".json" else ""
-    document = SavedPlan.parse(text) if text else None
+    document = _saved(path)
     if document is None:
         return pipeline.plan(path, options, progress=progress.fetched)
     if options != pipeline.Options():
         raise StalePlan("cannot add options to a saved plan: --target, --stand-in and --skip belong to `plan -o`")
     return pipeline.replan(document, progress.fetched)
+
+
+def _saved(path: Path) -> SavedPlan | None:
+    """The plan in a file, None when it holds none: a plan is one JSON object, and small."""
+    if not path.is_file() or path.stat().st_size > LARGEST_PLAN:
+        return None
+    return SavedPlan.parse(path.read_text(errors="replace"))
 
 
 def _agreed(out: Output, planned: pipeline.Planned) -> bool:

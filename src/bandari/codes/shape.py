@@ -32,8 +32,8 @@ CODES = (
     Code(
         "BND204",
         "a key without a value",
-        "Nothing stands after the key. An unfinished line is refused instead of read as some default; a list may be "
-        "empty.",
+        "Nothing stands after a key that needs a value. An unfinished line is refused instead of read as some default. "
+        "A key that may be left out, such as a whole section, may also stand there empty.",
         "runtime:\n  image:",
         "runtime:\n  image: vllm/vllm-openai:v0.4.2",
     ),

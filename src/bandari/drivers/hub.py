@@ -113,7 +113,7 @@ def _chosen(body: ModelBody, listing: ModelListing, folder: Path) -> Path | None
 
 def _from_hub(body: ModelBody, folder: Path, progress: Progress, environ: Mapping[str, str]) -> Outputs:
     place = ModelFolder(folder, body.repo)
-    shared = body.store or environ.get(STORE_VARIABLE, "")
+    shared = (body.store or environ.get(STORE_VARIABLE, "")) if body.shared else ""
     store = ModelFolder(Path(shared), body.repo) if shared else None
     with place.lock():
         if store and (kept := store.complete(body.files)):
@@ -292,7 +292,11 @@ class _Hub:
 def _library() -> Any:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    library = importlib.import_module("huggingface_hub")
+    try:
+        library = importlib.import_module("huggingface_hub")
+    except ModuleNotFoundError as error:
+        fix = "pip install 'bandari[local]'"
+        raise Terminal("cannot ask the model hub: huggingface_hub is not installed", fix=fix) from error
     for part in ("errors", "utils", "file_download"):
         importlib.import_module(f"huggingface_hub.{part}")
     library.utils.logging.set_verbosity_error()  # what matters comes back as an error of ours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -28,6 +29,8 @@ Progress = Callable[[str, int, int], None]
 Fetch = Callable[[Mapping[str, Any], Callable[[int, int], None]], Mapping[str, Any]]
 """(body of a model, progress) -> its outputs; the pipeline hands in the hub's."""
 
+NEEDED = ("msgspec", "psutil", "uvloop", "httptools", "httpx")
+"""What supervisor and gateway import; the `local` extra brings it."""
 STATE_MARK = "BANDARI_CLUSTER_STATE"
 PART_MARK = "BANDARI_PART"
 
@@ -110,6 +113,9 @@ class LocalDriver:
         if sys.platform != "linux":
             fix = "run it on a Linux machine; check, plan --offline and render work here"
             raise Terminal(f"cannot run a cluster on {sys.platform}: the local target needs Linux", fix=fix)
+        if lost := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+            fix = "pip install 'bandari[local]'"
+            raise Terminal(f"cannot run a cluster here: not installed: {', '.join(lost)}", fix=fix)
         logs = self.folder / LOG_FOLDER
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)

@@ -88,6 +88,7 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
 
     state = checked.valid()
     checked.diagnostics.add(*lint(state, machines(), RUNTIMES))
+    checked.diagnostics.add(*_unknown_options(state, options, Span(checked.file, 1, 1)))
     if state.target.provider is not ProviderName.LOCAL:
         return checked
     state = anchor(state, str(Path(checked.file).resolve().parent))
@@ -96,7 +97,6 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
         checked.diagnostics.add(_unreadable_secrets(state, unreadable))
     host = host or this_host()
     missing = _not_served(state, host, frozenset(secrets))
-    checked.diagnostics.add(*_unknown_options(state, options, Span(checked.file, 1, 1)))
     stand_ins = _stand_ins(options, missing)
     left = tuple(m for m in missing if not _settled(m, options, stand_ins))
     kept = _without(state, options.skip)

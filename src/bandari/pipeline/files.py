@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bandari.desired.workloads import ModelServer
 
 CODE = "BND607"
+MADE = frozenset({"DirectoryOrCreate"})
+"""Types of hostPath that are made when they are not there."""
 
 
 def missing_files(state: DesiredState) -> Iterator[NotServed]:
@@ -33,7 +35,8 @@ def _of(server: ModelServer) -> Iterator[NotServed]:
     mounted = {mount.name for mount in server.volume_mounts}
     for index, volume in enumerate(server.volumes):
         path = str(volume.body.get("path", ""))
-        if volume.kind == "hostPath" and volume.name in mounted and not Path(path).exists():
+        made = volume.body.get("type") in MADE
+        if volume.kind == "hostPath" and volume.name in mounted and not made and not Path(path).exists():
             span = server.origin.at("runtime", "volumes", index, "hostPath", "path")
             yield _missing(span, f"volume {volume.name!r}", path, server.name)
 

@@ -98,5 +98,5 @@ def fetch(body: Mapping[str, Any], models: Path, heard: Callable[[int, int], Non
     from bandari.serving.protocol import ModelBody
 
     fields = {**body, "files": tuple(body.get("files", ("*",)))}
-    store = os.environ.get(STORE_VARIABLE, "") if body.get("repo") else ""
+    store = os.environ.get(STORE_VARIABLE, "") if body.get("repo") and body.get("shared", True) else ""
     return download(ModelBody(**{**fields, "store": store}), models, heard)

@@ -11,7 +11,7 @@ from bandari.analysis.resolve import DEFAULT_CPU, DEFAULT_MEMORY, ResolvedServer
 from bandari.desired.pools import NodePool
 from bandari.desired.scaling import ConcurrencyTarget, ScalingPolicy
 from bandari.desired.secrets import is_secret_name, is_secret_value
-from bandari.desired.workloads import EnvVar, ModelServer, ModelSource, Probe, ValueSource, Volume
+from bandari.desired.workloads import EnvVar, ModelServer, ModelSource, Probe, ValueSource, Volume, VolumeMount
 from bandari.planning.graph import Address, Resource
 from bandari.planning.plan import Action, Change
 from bandari.providers.table import Lowerings, Provider
@@ -27,6 +27,7 @@ from bandari.serving.protocol import (
     SecretRef,
     plain,
 )
+from bandari.units import Cpu, Memory
 
 GATEWAY = Address("local", "gateway", "gateway")
 SLOT_UTILIZATION = 0.7
@@ -99,7 +100,14 @@ def _names(server: ModelServer) -> tuple[str, ...]:
 
 def _model(model: ModelSource, resolved: ResolvedServer) -> ModelBody:
     form = resolved.runtime.model_form if resolved.runtime else ModelForm.FOLDER
-    return ModelBody(repo=model.hf_repo_id, files=model.files, path=model.path, builtin=model.builtin, want=form.value)
+    return ModelBody(
+        repo=model.hf_repo_id,
+        files=model.files,
+        path=model.path,
+        builtin=model.builtin,
+        want=form.value,
+        shared=model.use_model_store or not model.hf_repo_id,
+    )
 
 
 def _identity(model: ModelSource | None) -> str:
@@ -121,8 +129,8 @@ def _replica_set(resolved: ResolvedServer, state: ResolvedState) -> ReplicaSetBo
         engine=f"{resolved.engine} {resolved.engine_version}".strip(),
         namespace=target.namespace,
         env=_environment(resolved, state),
-        readiness=_probe(server.readiness_probe, resolved) or serve.readiness,
-        liveness=_probe(server.liveness_probe, resolved) or serve.liveness,
+        readiness=_probe(server.readiness_probe) or serve.readiness,
+        liveness=_probe(server.liveness_probe) or serve.liveness,
         mounts=_mounts(server),
         cpu=server.requests.cpu.cores if server.requests.cpu else DEFAULT_CPU,
         memory=server.requests.memory.bytes if server.requests.memory else DEFAULT_MEMORY,
@@ -134,10 +142,10 @@ def _replica_set(resolved: ResolvedServer, state: ResolvedState) -> ReplicaSetBo
     )
 
 
-def _probe(probe: Probe | None, resolved: ResolvedServer) -> Probe | None:
-    """A known engine listens on one port, so whatever number its probes name, they follow the replica's own port."""
-    if probe is None or resolved.runtime is None:
-        return probe
+def _probe(probe: Probe | None) -> Probe | None:
+    """A replica is given one port here, so whatever number its probes name, they follow the replica's own port."""
+    if probe is None:
+        return None
     http, tcp = probe.http_get, probe.tcp_socket
     if http and not http.host:
         return replace(probe, http_get=replace(http, port=CONTAINER_PORT))
@@ -192,10 +200,17 @@ def _secret(variable: EnvVar, state: ResolvedState) -> SecretRef:
 
 
 def _requested(variable: EnvVar, server: ModelServer) -> EnvEntry | None:
-    cpu = server.requests.cpu.cores if server.requests.cpu else DEFAULT_CPU
-    memory = server.requests.memory.bytes if server.requests.memory else DEFAULT_MEMORY
-    known = {"requests.cpu": str(max(1, round(cpu))), "requests.memory": str(memory)}
-    return EnvEntry(variable.name, known[variable.key]) if variable.key in known else None
+    """In units of the divisor, rounded up, as Kubernetes does."""
+    match variable.key:
+        case "requests.cpu":
+            asked = (server.requests.cpu or Cpu(round(DEFAULT_CPU * 1000))).millicores
+            unit = Cpu.parse(variable.divisor or "1").millicores
+        case "requests.memory":
+            asked = (server.requests.memory or Memory(DEFAULT_MEMORY)).bytes
+            unit = Memory.parse(variable.divisor or "1").bytes
+        case _:
+            return None
+    return EnvEntry(variable.name, str(-(-asked // max(unit, 1))))
 
 
 def _secrets(server: ModelServer) -> bool:
@@ -219,10 +234,21 @@ def _secret_fields(server: ModelServer) -> frozenset[tuple[str, ...]]:
 def _mounts(server: ModelServer) -> tuple[Mount, ...]:
     volumes = {volume.name: volume for volume in server.volumes}
     return tuple(
-        Mount(mount.name, source, mount.mount_path, mount.read_only)
+        Mount(
+            mount.name,
+            source,
+            mount.mount_path,
+            mount.read_only,
+            sub_path="" if source else _inner(mount),
+            create=bool(volumes.get(mount.name)) and volumes[mount.name].body.get("type") == "DirectoryOrCreate",
+        )
         for mount in server.volume_mounts
-        if (source := _folder(mount.name, mount.sub_path or mount.sub_path_expr, volumes.get(mount.name))) is not None
+        if (source := _folder(mount.name, _inner(mount), volumes.get(mount.name))) is not None
     )
+
+
+def _inner(mount: VolumeMount) -> str:
+    return mount.sub_path or mount.sub_path_expr
 
 
 def _folder(name: str, sub_path: str, volume: Volume | None) -> str | None:

@@ -57,7 +57,7 @@ class LlamaCpp:
     model_form: ModelForm = ModelForm.FILE
     engines: tuple[str, ...] = (EMBEDDED, "llama-server")
     health_paths: frozenset[str] = frozenset(
-        {"/health", "/v1/health", "/models", "/v1/models", "/props", "/slots", "/metrics"}
+        {"/health", "/v1/health", "/models", "/v1/models", "/props", "/slots", "/metrics", "/lora-adapters"}
     )
 
     @property

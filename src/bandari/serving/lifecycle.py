@@ -178,7 +178,8 @@ def step(now_at: Lifecycle, event: Event, now: float, policy: Policy) -> tuple[L
     reason = f"{edge.reason}: {event.detail}" if event.detail else edge.reason
     after = replace(now_at, state=edge.to, reason=reason, deadline=_deadline(now_at, edge, now, policy))
     if edge.to is State.BACKOFF:
-        after = _failed(after, reason, now, policy)
+        # What it was ended for says more than that it ended.
+        after = _failed(after, now_at.failure if now_at.state is State.RESTARTING else reason, now, policy)
     elif edge.to is State.READY:
         # Readiness that flaps does not start the minute of forgiveness anew.
         since = now_at.ready_since if now_at.state is State.UNREADY else now

@@ -64,6 +64,10 @@ class Mount:
     source: str
     mount_path: str
     read_only: bool = False
+    sub_path: str = ""
+    """Folder below a fresh one, so that several mounts share it."""
+    create: bool = False
+    """Whether the source is made when it is not there (`DirectoryOrCreate`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class ModelBody:
     """`file`: one GGUF (part 1 of a split one); `folder`: the whole folder."""
     store: str = ""
     """Shared store folder to take from and put into first; empty: none."""
+    shared: bool = True
+    """Whether the group may use a store at all (`useModelStore`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -117,12 +117,6 @@ def _mode(value: Any) -> Any:
         why = "YAML 1.2 reads it as a decimal number"
         raise refuse("BND205", "an octal number begins with 0o", f"write 0o{text.lstrip('0')}", why)
     return _whole(value)
-
-
-def _has_value(value: Any) -> Any:
-    if value is None:
-        raise refuse("BND204", "")
-    return value
 
 
 def _none_is_empty(value: Any) -> Any:
@@ -307,8 +301,8 @@ Port = Annotated[
 ]
 AbsolutePath = Annotated[Text, AfterValidator(_absolute), _kind("absolute path", pattern="^/[^:]*$")]
 InnerPath = Annotated[Text, AfterValidator(_below), _kind("path", pattern="^(?!/)")]
-Maybe = Annotated[T | None, BeforeValidator(_has_value)]
-"""May be absent; a key without a value is refused."""
+Maybe: TypeAlias = T | None
+"""May be absent; a key with nothing after it is absent too, as the original reads it."""
 Items = Annotated[tuple[T, ...], BeforeValidator(_none_is_empty)]
 """A list; a key without a value is an empty one."""
 FilledItems = Annotated[tuple[T, ...], AfterValidator(_filled), Field(json_schema_extra={"minItems": 1})]

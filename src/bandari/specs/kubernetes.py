@@ -153,7 +153,7 @@ class VolumeMountSpec(Spec):
     mount_path: AbsolutePath = entry("Where it stands in the container.", local="bound", rules="once in a list")
     sub_path: Maybe[InnerPath] = entry("A folder or file inside the volume.", None, local="bound")
     sub_path_expr: Maybe[InnerPath] = entry(
-        "The same, with `$(NAME)` of the environment.", None, local="not used", rules="not with subPath"
+        "The same, with `$(NAME)` of the environment.", None, local="bound", rules="not with subPath"
     )
     read_only: bool = entry("Whether writing is refused.", False, local="kept")
     mount_propagation: Maybe[Literal["None", "HostToContainer", "Bidirectional"]] = entry(
@@ -212,7 +212,7 @@ class ClaimSource(Spec):
     """A claim of storage."""
 
     claim_name: ObjectName = entry("Name of the claim.", local="warned about")
-    read_only: bool = entry("Whether writing is refused.", False, local="kept")
+    read_only: bool = entry("Whether writing is refused.", False, local="warned about")
 
 
 class NfsSource(Spec):
@@ -220,7 +220,7 @@ class NfsSource(Spec):
 
     server: Name = entry("Name of the server.", local="warned about")
     path: AbsolutePath = entry("The folder.", local="warned about")
-    read_only: bool = entry("Whether writing is refused.", False, local="kept")
+    read_only: bool = entry("Whether writing is refused.", False, local="warned about")
 
 
 class VolumeSpec(Spec):

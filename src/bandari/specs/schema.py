@@ -71,21 +71,10 @@ def _widened(part: Any) -> Any:
     if "patternProperties" in kept:
         kept = {**kept, "additionalProperties": False}
     made = {key: value if key in _VERBATIM else _widened(value) for key, value in kept.items()}
-    return _typed(_without_null(made))
+    return _typed(made)
 
 
 _VERBATIM = frozenset({"properties", "default", "examples", "enum", "required", "description"})
-
-
-def _without_null(part: _Schema) -> _Schema:
-    """A key may be absent, but not without a value."""
-    if "anyOf" not in part:
-        return part
-    options = [option for option in part["anyOf"] if option != {"type": "null"}]
-    if len(options) > 1:
-        return part
-    rest = {key: value for key, value in part.items() if key != "anyOf" and (key, value) != ("default", None)}
-    return {**options[0], **rest}
 
 
 def _typed(part: _Schema) -> _Schema:

@@ -73,9 +73,11 @@ def sources(mounts: Iterable[Mount], scratch: Path, values: Mapping[str, str]) -
     for mount in mounts:
         source = expand(mount.source, values)
         if not source:
-            folder = scratch / mount.name
+            folder = scratch / mount.name / expand(mount.sub_path, values)
             folder.mkdir(parents=True, exist_ok=True)
             source = str(folder)
+        elif mount.create:
+            Path(source).mkdir(parents=True, exist_ok=True)
         out.append(Mount(mount.name, source, mount.mount_path, mount.read_only))
     return tuple(out)
 

@@ -207,13 +207,13 @@ def test_up_may_die_between_any_two_of_its_steps_and_the_next_one_converges(user
         assert chat(here).choices[0].message.content
 
 
-def test_on_a_terminal_up_asks_and_a_no_does_nothing(user: User) -> None:
-    user.write(FILE.format(options="", least=1))
+def answered(user: User, answer: bytes) -> tuple[int, str]:
+    """`up` on a terminal where somebody gives that answer: exit code, and all that was shown."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "bandari.cli", "up"],
         cwd=user.folder,
-        env=user.environment,
+        env={**user.environment, "TERM": "xterm"},
         stdin=follower,
         stdout=follower,
         stderr=follower,
@@ -222,16 +222,32 @@ def test_on_a_terminal_up_asks_and_a_no_does_nothing(user: User) -> None:
     seen = b""
     while b"Go on?" not in seen:
         seen += os.read(leader, 4096)
-    os.write(leader, b"n\n")
+    os.write(leader, answer)
     try:
         while chunk := os.read(leader, 4096):
             seen += chunk
     except OSError:  # the other end is closed
         pass
     os.close(leader)
-    assert process.wait() == 2
-    assert b"Nothing was done" in seen
+    return process.wait(), seen.decode(errors="replace")
+
+
+def test_on_a_terminal_up_asks_and_a_no_does_nothing(user: User) -> None:
+    user.write(FILE.format(options="", least=1))
+    code, seen = answered(user, b"n\n")
+    assert code == 2
+    assert "Nothing was done" in seen
     assert user.marked() == []
+
+
+def test_on_a_terminal_a_yes_goes_on_with_live_progress(user: User) -> None:
+    user.write(FILE.format(options="", least=1))
+    code, seen = answered(user, b"y\n")
+    assert code == 0
+    assert "group.open done" in seen
+    assert "\x1b[" in seen, "a moving picture, not lines alone"
+    assert "pub is ready" in seen
+    assert user.bandari("status").code == 0
 
 
 def test_a_secret_by_reference_reaches_its_replica_and_no_plan_log_or_state(user: User) -> None:

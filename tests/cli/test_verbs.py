@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from bandari import __version__
 from bandari.cli.app import VERBS
+from bandari.cli.doctor import system
 from bandari.codes import CODES
 from bandari.testing.user import User
 
@@ -120,6 +121,14 @@ def test_doctor_finds_the_embedded_engine(user: User) -> None:
     found = {row["what"]: row["state"] for row in done.document["checks"]}
     assert found["xllamacpp"] == "ok"
     assert found["system"] == "ok"
+
+
+def test_doctor_says_that_the_local_target_needs_linux() -> None:
+    [finding] = system("Darwin", "24.1")
+    assert finding.state == "missing"
+    assert "check, plan, render and remote targets work; the local target needs Linux" in finding.detail
+    [here] = system("Linux", "6.1")
+    assert here.state == "ok"
 
 
 def test_a_target_of_a_later_version_is_checked_and_not_planned(user: User) -> None:

@@ -47,17 +47,18 @@ def doctor(out: Output) -> int:
 
 def _findings() -> Iterator[Finding]:
     yield Finding("bandari", "ok", f"{__version__}, Python {platform.python_version()}, {sys.prefix}")
-    yield from _system()
+    yield from system(platform.system(), platform.release())
     yield from _modules()
     yield from _engines()
     yield from _folders()
 
 
-def _system() -> Iterator[Finding]:
-    if platform.system() == "Linux":
-        yield Finding("system", "ok", f"Linux {platform.release()}: the local target runs here")
+def system(name: str, release: str) -> Iterator[Finding]:
+    """What an operating system can do: the local target needs Linux, all else does not."""
+    if name == "Linux":
+        yield Finding("system", "ok", f"Linux {release}: the local target runs here")
     else:
-        detail = f"{platform.system()}: check, plan, render and remote targets work; the local target needs Linux"
+        detail = f"{name}: check, plan, render and remote targets work; the local target needs Linux"
         yield Finding("system", "missing", detail, "run the local target on a Linux machine")
 
 

@@ -107,7 +107,8 @@ def verb(function: Callable[Concatenate[Output, P], int | None]) -> Callable[P, 
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except OSError as failure:
-            message = f"cannot use {failure.filename!r}: {(failure.strerror or str(failure)).lower()}"
+            what = f"cannot use {failure.filename!r}" if failure.filename else "cannot go on"
+            message = f"{what}: {(failure.strerror or str(failure)).lower()}"
             out.document({"error": {"message": message}})
             out.complaint(message, "check that it is there, and that you may read and write it")
             return FAILED

@@ -17,6 +17,9 @@ _LONGEST_PATH = 100
 """Unix socket addresses hold 108 bytes; longer folders are reached through /proc/self/fd."""
 
 
+HELLO_TIMEOUT = 3.0
+
+
 class Control:
     """Requests to the supervisor of one state folder; a connection for each call, so nothing is kept open."""
 
@@ -50,8 +53,9 @@ class Control:
 
     def answers(self) -> bool:
         """Whether a supervisor answers."""
+        quick = Control(self.folder, timeout=min(self.timeout, HELLO_TIMEOUT))
         try:
-            self.call(Op.HELLO)
+            quick.call(Op.HELLO)
         except Unreachable:
             return False
         return True

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from bandari.serving.protocol import STATE_FILE
 
+PID_FILE = "supervisor.pid"
+
 
 @dataclass(frozen=True, slots=True)
 class Folders:
@@ -29,7 +31,8 @@ class Folders:
 
     def clusters(self) -> tuple[str, ...]:
         """Names of the clusters that have a state, running or not."""
-        return tuple(sorted(path.parent.name for path in self.state.glob(f"*/{STATE_FILE}")))
+        found = (path.parent.name for name in (STATE_FILE, PID_FILE) for path in self.state.glob(f"*/{name}"))
+        return tuple(sorted(set(found)))
 
 
 def size(path: Path) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 from bandari.desired.secrets import is_secret_name
 from bandari.drivers.control import Control
-from bandari.drivers.folders import Folders, size
+from bandari.drivers.folders import PID_FILE, Folders, size
 from bandari.errors import Terminal, Unreachable
 from bandari.planning.graph import Address
 from bandari.planning.plan import Action, Change, Observed
@@ -78,7 +78,7 @@ class LocalDriver:
 
     def exists(self) -> bool:
         """Whether the cluster has a state here, running or not."""
-        return (self.folder / STATE_FILE).exists() or self.control.answers()
+        return (self.folder / STATE_FILE).exists() or self._supervisor() is not None or self.control.answers()
 
     def status(self) -> Mapping[str, Any]:
         """The supervisor's view, in the shape of protocol.Status, with the stored resources beside it."""
@@ -110,6 +110,12 @@ class LocalDriver:
         """Starts guard and supervisor unless the supervisor answers; both outlive this command."""
         if self.control.answers():
             return
+        if hanging := self._supervisor():
+            fix = (
+                f"kill -CONT {hanging} if it was stopped, or kill -9 {hanging}: a new one takes over, nothing restarts"
+            )
+            message = f"cannot reach the supervisor of {self.cluster!r}: process {hanging} runs and does not answer"
+            raise Unreachable(message, fix=fix)
         if sys.platform != "linux":
             fix = "run it on a Linux machine; check, plan --offline and render work here"
             raise Terminal(f"cannot run a cluster on {sys.platform}: the local target needs Linux", fix=fix)
@@ -136,6 +142,15 @@ class LocalDriver:
                 raise Unreachable(f"cannot start the supervisor of {self.cluster!r}: no answer", fix=fix)
             time.sleep(0.02)
 
+    def _supervisor(self) -> int | None:
+        """The pid of a supervisor that runs, by its pid file (`pid starttime`)."""
+        try:
+            pid, started = (self.folder / PID_FILE).read_text().split()
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            return None
+        return int(pid) if fields[19] == started and fields[0] not in "ZX" else None
+
     def _environment(self) -> dict[str, str]:
         """Ours without credentials: replicas get what the file gives them, not what this shell happens to hold."""
         kept = {name: value for name, value in os.environ.items() if not is_secret_name(name)}
@@ -150,7 +165,8 @@ class LocalDriver:
 
     def stop(self, deadline: float = 90.0) -> None:
         """Ends everything and waits until no process of the cluster is left; Terminal names what will not go."""
-        if self.control.answers():
+        if self.exists():
+            self.revive()
             self.control.call(Op.STOP)
         until = time.monotonic() + deadline
         while left := tuple(self.processes()):

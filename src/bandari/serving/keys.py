@@ -104,9 +104,13 @@ def _locked(folder: Path) -> Iterator[None]:
 def _write(folder: Path, keys: Sequence[KeyRecord]) -> None:
     path, fresh = folder / KEYS_FILE, folder / f".{KEYS_FILE}.{os.getpid()}"
     body = {"version": 1, "keys": [dataclasses.asdict(record) for record in keys]}
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(body, indent=1) + "\n")
-        file.flush()
-        os.fsync(descriptor)
-    fresh.rename(path)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(body, indent=1) + "\n")
+            file.flush()
+            os.fsync(descriptor)
+        fresh.rename(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise BandariError(f"cannot write {str(path)!r}: {(error.strerror or str(error)).lower()}") from error

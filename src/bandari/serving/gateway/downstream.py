@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import cast
 
@@ -16,6 +17,9 @@ from bandari.serving.gateway.service import Service
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LINGER = 2.0
+_LAST_CALL = 0.5
+"""Seconds that a kept connection stays open when the gateway ends."""
+_log = logging.getLogger(__name__)
 """After a refusal the rest of what is sent is read and thrown away for so long: a reset could destroy the answer."""
 _WHOLE_BODY = 10
 """Times `body_seconds` for all of a body."""
@@ -74,9 +78,11 @@ class Downstream(asyncio.Protocol):
         self.service.left()
 
     def stop(self) -> None:
-        """The gateway ends: closes unless a request is under way."""
+        """The gateway ends. A connection without a request is closed in a moment: one that is on its way to us on a
+        kept connection is still answered, and told that it was the last.
+        """
         if self._transport and self.exchange is None and self._state is _WAITING:
-            self._transport.close()
+            self._deadline = self.service.clock + _LAST_CALL
 
     def tick(self, now: float) -> None:
         """Looks whether somebody takes too long."""
@@ -95,7 +101,7 @@ class Downstream(asyncio.Protocol):
         elif self._state is _BODY:
             self._refuse(answers.too_slow("body"))
         elif self._transport and self.exchange is None:
-            self._abort()
+            self._transport.close()
 
     def _abort(self) -> None:
         if self._transport:
@@ -114,7 +120,8 @@ class Downstream(asyncio.Protocol):
             self._read_again(data[int(upgrade.args[0]) :])
             return
         except httptools.HttpParserError as error:
-            self._refuse(answers.malformed(str(error).lower()))
+            if self._state is not _CLOSED:  # else it was refused already, and this is what follows from that
+                self._refuse(answers.malformed(str(error).lower()))
             return
         if self._state is _HEAD:
             # Of a head behind other requests in the same piece only what follows is counted.
@@ -225,12 +232,24 @@ class Downstream(asyncio.Protocol):
         self._queue(exchange)
 
     def _queue(self, exchange: Exchange) -> None:
-        if self.exchange is None:
+        # Of several requests in one piece each gets its turn of the loop, and none while its client takes no answers:
+        # one client that only asks may neither hold up the others nor fill the memory.
+        if self.exchange is None and not self._pending and self._begun <= 1 and not self.stalled_since:
             self.exchange = exchange
+            self._serve(exchange)
+            return
+        self._pending.append(exchange)
+        self._pause()
+        if self.exchange is None:
+            asyncio.get_running_loop().call_soon(self._advance)
+
+    def _serve(self, exchange: Exchange) -> None:
+        try:
             self.service.serve(exchange)
-        else:
-            self._pending.append(exchange)
-            self._pause()
+        except Exception:  # noqa: BLE001 - a bug may cost one request, never the connection's place or the gateway
+            _log.exception("cannot serve a request")
+            if self.exchange is exchange:
+                exchange.refuse(answers.error(500, "cannot serve the request: a bug in the gateway", close=True))
 
     def _pause(self) -> None:
         # What is asked for ahead of time waits in the client's socket.
@@ -265,7 +284,16 @@ class Downstream(asyncio.Protocol):
         if not keep:
             self._pending.clear()
             self._end()
-        elif self._pending:
+        elif self.stalled_since:
+            self._pause()
+        else:
+            self._advance()
+
+    def _advance(self) -> None:
+        """On to the next request that waits, else to reading; not while the client is behind with taking answers."""
+        if self.exchange or self._transport is None or self.stalled_since:
+            return
+        if self._pending:
             self.exchange = self._pending.popleft()
             asyncio.get_running_loop().call_soon(self._turn)
         else:
@@ -273,7 +301,7 @@ class Downstream(asyncio.Protocol):
 
     def _turn(self) -> None:
         if self.exchange and self._transport:
-            self.service.serve(self.exchange)
+            self._serve(self.exchange)
 
     def _next(self) -> None:
         if not self._reading and self._transport:
@@ -308,3 +336,5 @@ class Downstream(asyncio.Protocol):
         self.stalled_since = 0.0
         if self.exchange:
             self.exchange.resume()
+        else:
+            self._advance()

@@ -61,6 +61,8 @@ class Head:
             elif name == b"transfer-encoding":
                 encodings.append(value.strip().lower())
             elif name == b"authorization":
+                if self.authorization:
+                    return malformed("it has several Authorization headers")
                 self._authorize(value)
             elif name == b"connection":
                 self._unnamed(value)

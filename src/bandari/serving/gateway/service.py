@@ -101,7 +101,7 @@ class Service:
     def _route(self, exchange: Exchange) -> None:
         try:
             exchange.model = _decode(exchange.body).model or ""
-        except (msgspec.MsgspecError, UnicodeDecodeError) as reason:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as reason:
             exchange.refuse(answers.error(400, f"cannot read the body: {reason}", code="invalid_json"))
             return
         if not exchange.model:

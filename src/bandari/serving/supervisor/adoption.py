@@ -34,6 +34,10 @@ def adopt(supervisor: Supervisor) -> None:
     _restore(supervisor)
     store = supervisor.cluster.store
     marks = procfs.marked(supervisor.folder)
+    if store.missing and marks:
+        # The state is written before every start: living processes without one mean that somebody removed it.
+        _log.error("the state is gone; running processes are found by their mark")
+        store.lost = True
     if store.lost:
         _take_in(supervisor, marks)
     leaders = _leaders(marks)
@@ -110,6 +114,22 @@ def sweep(supervisor: Supervisor) -> None:
         if mark.spawn not in known:
             _log.warning("%s: pid %s belongs to nothing that is to run; ends it", mark.part, mark.stat.pid)
             ending.send(mark.stat, signal.SIGKILL)
+
+
+def end_orphans(supervisor: Supervisor) -> None:
+    """Ends what was left to the guard without our mark: processes whose parents were ours and are gone. The guard is
+    their subreaper, so whatever it has besides this supervisor was started below one of our processes.
+    """
+    guard = alive(supervisor.folder / GUARD_PID_FILE)
+    if guard is None:
+        return
+    everyone = tuple(procfs.processes())
+    orphans = [process for process in everyone if process.parent == guard and process.pid != os.getpid()]
+    for orphan in orphans:
+        _log.warning("pid %s was left behind by a process of ours; ends it", orphan.pid)
+        for victim in (orphan, *procfs.descendants(orphan.pid, everyone)):
+            if victim.pid not in {os.getpid(), guard}:
+                ending.send(victim, signal.SIGKILL)
 
 
 def revive_guard(supervisor: Supervisor) -> None:

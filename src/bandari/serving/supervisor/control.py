@@ -43,12 +43,28 @@ class Control:
         self.path = folder / SUPERVISOR_SOCKET
         self._answer = answer
         self._server: asyncio.Server | None = None
+        self._inode = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listens."""
         self._server = await asyncio.start_unix_server(self._serve, sock=listen_unix(self.path), limit=MAX_LINE)
+        self._inode = self.path.stat().st_ino
+
+    def reachable(self) -> bool:
+        """Whether the path still leads to our socket."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    async def reopen(self) -> None:
+        """Listens on the path anew; connections that are open go on."""
+        old = self._server
+        await self.open()
+        if old:
+            old.close()
 
     async def close(self) -> None:
         """Removes the socket, lets answers that are due go out, ends all connections."""

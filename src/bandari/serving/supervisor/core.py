@@ -53,6 +53,7 @@ _Body = TypeVar("_Body")
 _TICK = 1.0
 _SWEEP_EVERY = 30
 _ROTATE_EVERY = 5
+_MEND_EVERY = 2
 
 
 class Supervisor:
@@ -75,6 +76,7 @@ class Supervisor:
         """Whether there ever was a guard."""
         self._settling = False
         self._ended = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Adopts, listens, serves until stopped."""
@@ -85,7 +87,10 @@ class Supervisor:
         self.link.open()
         adoption.adopt(self)
         await self.control.open()
-        write_pid(self.folder / SUPERVISOR_PID_FILE, os.getpid())
+        try:
+            write_pid(self.folder / SUPERVISOR_PID_FILE, os.getpid())
+        except OSError as error:  # the lock and the socket say enough
+            _log.warning("cannot write the pid file: %s", error)
         self.changed()
         ticking = asyncio.create_task(self._tick())
         try:
@@ -100,6 +105,7 @@ class Supervisor:
         await self.autoscaler.aclose()
         if self._ended.is_set():
             adoption.sweep(self)
+            adoption.end_orphans(self)
             limits.sweep(self.state.cluster)
             self.cluster.store.remove()
             shutil.rmtree(self.cluster.scratch, ignore_errors=True)
@@ -305,10 +311,23 @@ class Supervisor:
                 replica.measure(now)
             if replica_set.body and not self.state.stopping:
                 self._scale(replica_set)
+        if beats % _MEND_EVERY == 0 and not self.state.stopping:
+            self._mend()
         if beats % _ROTATE_EVERY == 0:
             logs.rotate_all(self.folder)
         if beats % _SWEEP_EVERY == 1:
             adoption.sweep(self)
+
+    def _mend(self) -> None:
+        """Puts back what somebody removed from the folder while the cluster runs."""
+        if not self.cluster.store.path.exists():
+            _log.warning("the state file was removed; writes it again")
+            self.cluster.store.try_write()
+        if not self.control.reachable():
+            _log.warning("the control socket was removed; listens anew")
+            task = asyncio.create_task(self.control.reopen())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _scale(self, replica_set: ReplicaSet) -> None:
         body = replica_set.body

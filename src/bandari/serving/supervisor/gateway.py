@@ -33,6 +33,8 @@ from bandari.serving.supervisor.store import Record
 _log = logging.getLogger(__name__)
 GRACE = 30.0
 """How long a gateway that is being ended may finish its requests."""
+_OURSELVES = 3.0
+"""Seconds between two looks from which it is clear that this process did not run."""
 SILENCE = 10.0
 """A gateway that says nothing on its link for this long hangs; it reports every 2 s."""
 _SETTLE = 5.0
@@ -52,6 +54,7 @@ class Gateway:
         self.child: Child | None = None
         self.outgoing: list[Child] = []
         self._heard = 0.0
+        self._looked = 0.0
         self._returned = asyncio.Event()
 
     # --- what is asked of it
@@ -163,7 +166,11 @@ class Gateway:
 
     def look(self) -> None:
         """Ends a gateway that hangs."""
-        silent = asyncio.get_running_loop().time() - self._heard
+        now = asyncio.get_running_loop().time()
+        if now - self._looked > _OURSELVES:
+            self._heard = now  # it was us who slept: what it said meanwhile has yet to be read
+        self._looked = now
+        silent = now - self._heard
         if self.child and self.child.state is State.READY and silent > SILENCE:
             self.child.feed(EventKind.LIVENESS_FAILED, f"said nothing for {SILENCE:g} s")
 

@@ -74,7 +74,8 @@ class Store:
     def __init__(self, folder: Path, cluster: str) -> None:
         self.path = folder / STATE_FILE
         self.lost = False
-        """Whether a state file was there and could not be read."""
+        """Whether a state file was there and could not be read, or was removed beside living processes."""
+        self.missing = not self.path.exists()
         self.state = self._read(cluster)
 
     def _read(self, cluster: str) -> State:

@@ -119,6 +119,12 @@ def _mode(value: Any) -> Any:
     return _whole(value)
 
 
+def _has_value(value: Any) -> Any:
+    if value is None:
+        raise refuse("BND204", "")
+    return value
+
+
 def _none_is_empty(value: Any) -> Any:
     return [] if value is None else value
 
@@ -303,6 +309,8 @@ AbsolutePath = Annotated[Text, AfterValidator(_absolute), _kind("absolute path",
 InnerPath = Annotated[Text, AfterValidator(_below), _kind("path", pattern="^(?!/)")]
 Maybe: TypeAlias = T | None
 """May be absent; a key with nothing after it is absent too, as the original reads it."""
+Filled = Annotated[T | None, BeforeValidator(_has_value)]
+"""May be absent; a key with nothing after it is refused: where one of several keys is to stand, it would be none."""
 Items = Annotated[tuple[T, ...], BeforeValidator(_none_is_empty)]
 """A list; a key without a value is an empty one."""
 FilledItems = Annotated[tuple[T, ...], AfterValidator(_filled), Field(json_schema_extra={"minItems": 1})]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,23 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bandari.analysis.lint import lint
+from bandari.analysis.resolve import anchor, resolve
+from bandari.analysis.served import not_served
 from bandari.cli.findings import render
+from bandari.desired.state import DesiredState, ProviderName
 from bandari.document import load
+from bandari.planning.plan import plan
+from bandari.providers.local import provider
+from bandari.runtimes.table import RUNTIMES, runtime_for
 from bandari.specs.read import read
 from bandari.specs.schema import schema
+from bandari.testing import builders
 
 ROOT = Path(__file__).parent.parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
+HOST = builders.host()
+MACHINES = builders.few_machines()
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 Place = tuple[dict[str, Any] | list[Any], str | int]
 
@@ -105,6 +117,18 @@ def answer(text: str) -> None:
         document, _ = load(text, "cluster.yaml")
         assert document is not None
         assert [error.message for error in VALIDATOR.iter_errors(document.value)] == []
+        checked(state, lines)
+
+
+def checked(state: DesiredState, lines: int) -> None:
+    """The other stages of `check` and of `render`: advice, this machine, engines, resources."""
+    missing = not_served(state, HOST, RUNTIMES, ())
+    advice = [*lint(state, MACHINES, RUNTIMES), *(item.diagnostic for item in missing)]
+    assert all(1 <= finding.span.line <= lines for finding in advice)
+    here = replace(state, target=replace(state.target, provider=ProviderName.LOCAL))
+    resolved = resolve(anchor(here, "/c"), host=HOST, runtime_for=runtime_for, stand_ins={}, secret_digests={})
+    made = plan(provider.lower(resolved), {}, provider.consequence)
+    json.dumps([change.to_json() for change in made.changes])
 
 
 def texts() -> st.SearchStrategy[str]:

@@ -140,3 +140,14 @@ def sleepers() -> list[int]:
             if words[:2] == [b"sleep", b"4711"]:
                 found.append(int(entry.name))
     return found
+
+
+def test_folders_behind_a_link_are_recognised(user: User) -> None:
+    """A home that is a symbolic link: processes carry the real path in their mark."""
+    (user.folder / "linked").symlink_to(user.home / "state")
+    user.environment["XDG_STATE_HOME"] = str(user.folder / "linked")
+    user.write(FILE)
+    assert user.bandari("up", "--yes").code == 0
+    assert user.marked()
+    assert user.bandari("down", "--yes").code == 0
+    assert user.marked() == []

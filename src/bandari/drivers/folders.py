@@ -24,7 +24,8 @@ class Folders:
         home = Path(environment.get("HOME") or "~").expanduser()
         state = Path(environment.get("XDG_STATE_HOME") or home / ".local/state")
         data = Path(environment.get("XDG_DATA_HOME") or home / ".local/share")
-        return cls(state / "bandari" / "clusters", data / "bandari" / "models")
+        # Resolved, since processes are known by the folder that stands in their environment.
+        return cls((state / "bandari" / "clusters").resolve(), (data / "bandari" / "models").resolve())
 
     def cluster(self, name: str) -> Path:
         return self.state / name

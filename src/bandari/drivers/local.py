@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -125,15 +124,15 @@ class LocalDriver:
         logs = self.folder / LOG_FOLDER
         logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
-        with (logs / "supervisor.log").open("ab") as log:
-            subprocess.Popen(
-                [sys.executable, "-m", "bandari.serving.guard", "--state", str(self.folder), "--cluster", self.cluster],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                env=self._environment(),
+        with (logs / "supervisor.log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            stdio = [
+                (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                *((os.POSIX_SPAWN_DUP2, log.fileno(), n) for n in (1, 2)),
+            ]
+            words = ["-m", "bandari.serving.guard", "--state", str(self.folder), "--cluster", self.cluster]
+            # A session of its own: it outlives this command, and no program that imports us has to wait for it.
+            os.posix_spawn(
+                sys.executable, [sys.executable, *words], self._environment(), file_actions=stdio, setsid=True
             )
         until = time.monotonic() + deadline
         while not self.control.answers():

@@ -99,6 +99,7 @@ def main(argv: list[str]) -> int:
         sys.stderr.write("usage: python -m bandari.serving.guard --state DIR --cluster NAME\n")
         return 2
     state = Path(argv[1]).resolve()
+    os.chdir("/")  # it outlives the folder that the command ran in
     lock = os.open(state / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

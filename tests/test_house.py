@@ -56,16 +56,11 @@ def test_every_module_says_its_role(path: Path) -> None:
 
 
 def _says_nothing(node: ast.stmt) -> TypeGuard[Function]:
-    return (
-        isinstance(node, Function)
-        and not node.name.startswith("_")
-        and len(node.body) > 2
-        and not ast.get_docstring(node)
-    )
+    return isinstance(node, Function) and not node.name.startswith("_") and not ast.get_docstring(node)
 
 
 def undocumented(tree: ast.Module, path: Path) -> Iterator[str]:
-    """Public names without a docstring: what is one or two statements, or a few typed fields, may speak for itself."""
+    """Public classes and functions without a docstring, and methods of more than three statements."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield from _class(node, path)
@@ -74,8 +69,7 @@ def undocumented(tree: ast.Module, path: Path) -> Iterator[str]:
 
 
 def _class(node: ast.ClassDef, path: Path) -> Iterator[str]:
-    fields_say_it_all = len(node.body) <= 6 or "Enum" in ast.unparse(node)
-    if not ast.get_docstring(node) and not fields_say_it_all:
+    if not ast.get_docstring(node):
         yield f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}"
     for method in node.body:
         public = isinstance(method, Function) and not method.name.startswith("_")

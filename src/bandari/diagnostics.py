@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 
 class Severity(enum.StrEnum):
+    """An error stops what was asked for, a warning does not."""
+
     ERROR = "error"
     WARNING = "warning"
 
@@ -101,10 +103,12 @@ class Diagnostics:
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
+        """The errors among them, in the order of the file."""
         return tuple(d for d in self if d.severity is Severity.ERROR)
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
+        """The warnings among them, in the order of the file."""
         return tuple(d for d in self if d.severity is Severity.WARNING)
 
 

@@ -35,6 +35,7 @@ class Cpu:
 
     @property
     def cores(self) -> float:
+        """As a number of cores."""
         return self.millicores / 1000
 
     def __str__(self) -> str:

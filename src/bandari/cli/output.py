@@ -36,10 +36,12 @@ class Output:
         return not self.as_json and sys.stdout.isatty()
 
     def text(self, line: str = "") -> None:
+        """A line for people."""
         if not self.as_json:
             click.echo(line)
 
     def document(self, value: Mapping[str, Any]) -> None:
+        """The one document for programs."""
         if self.as_json:
             click.echo(json.dumps({"version": 1, **value}, indent=2, ensure_ascii=False))
 

@@ -10,6 +10,8 @@ from bandari.units import Bounds, Cpu, Memory
 
 
 class CapacityType(enum.StrEnum):
+    """How nodes are bought."""
+
     ON_DEMAND = "on-demand"
     SPOT = "spot"
 

@@ -10,11 +10,15 @@ from bandari.units import Bounds
 
 
 class ResourceKind(enum.StrEnum):
+    """A resource that the HPA can scale on."""
+
     CPU = "cpu"
     MEMORY = "memory"
 
 
 class TargetType(enum.StrEnum):
+    """What the value of a resource target means."""
+
     UTILIZATION = "Utilization"
     """Percent of the request, averaged over the replicas."""
     AVERAGE_VALUE = "AverageValue"

@@ -15,6 +15,8 @@ Item = NodePool | Workload
 
 
 class ProviderName(enum.StrEnum):
+    """The targets that a file can name, by their keys."""
+
     LOCAL = "local"
     KUBERNETES = "kubernetes"
     AWS = "aws"
@@ -71,7 +73,9 @@ class DesiredState:
         return (*self.pools, *self.workloads)
 
     def servers(self) -> tuple[ModelServer, ...]:
+        """The model groups, in the order of the file."""
         return tuple(w for w in self.workloads if isinstance(w, ModelServer))
 
     def pool(self, name: str) -> NodePool | None:
+        """The pool of a name; None when there is none."""
         return next((pool for pool in self.pools if pool.name == name), None)

@@ -14,6 +14,8 @@ from bandari.units import Memory
 
 @dataclass(frozen=True, slots=True)
 class HttpGet:
+    """A probe that asks for a path: 200 to 399 is good."""
+
     path: str
     port: int | str
     """A number, or the name of a port."""
@@ -24,18 +26,24 @@ class HttpGet:
 
 @dataclass(frozen=True, slots=True)
 class TcpSocket:
+    """A probe that connects."""
+
     port: int | str
     host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Grpc:
+    """A probe by gRPC's health protocol."""
+
     port: int
     service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Exec:
+    """A probe that runs a command: status 0 is good."""
+
     command: tuple[str, ...]
 
 
@@ -56,6 +64,8 @@ class Probe:
 
 
 class ValueSource(enum.StrEnum):
+    """Where the value of a variable stands, by the key of Kubernetes."""
+
     CONFIG_MAP = "configMapKeyRef"
     SECRET = "secretKeyRef"  # noqa: S105 - the name of a Kubernetes field
     FIELD = "fieldRef"
@@ -212,6 +222,8 @@ class Monitoring:
 
 @dataclass(frozen=True, slots=True)
 class Tracing:
+    """Zipkin, and the values of its chart as given."""
+
     name: str
     auto_scaling: bool
     zipkin_helm_settings: Mapping[str, object] = field(default_factory=dict)

@@ -28,6 +28,7 @@ class Folders:
         return cls((state / "bandari" / "clusters").resolve(), (data / "bandari" / "models").resolve())
 
     def cluster(self, name: str) -> Path:
+        """The folder of a cluster, there or not."""
         return self.state / name
 
     def clusters(self) -> tuple[str, ...]:

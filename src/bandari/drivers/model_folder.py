@@ -42,6 +42,7 @@ class ModelListing:
 
     @property
     def bytes(self) -> int:
+        """Size of all files."""
         return sum(file.size for file in self.files)
 
     def only(self, globs: Sequence[str]) -> ModelListing:
@@ -59,6 +60,7 @@ class ModelFolder:
 
     @property
     def path(self) -> Path:
+        """The folder of the repository."""
         return self.root / "hub" / self.repo.replace("/", "--")
 
     def files(self, revision: str) -> Path:
@@ -75,6 +77,7 @@ class ModelFolder:
         return path.is_file() and path.stat().st_size == file.size
 
     def missing(self, listing: ModelListing) -> tuple[ModelFile, ...]:
+        """The files of a listing that are not here whole."""
         return tuple(file for file in listing.files if not self.has(file, listing.revision))
 
     @contextlib.contextmanager

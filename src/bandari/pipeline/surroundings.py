@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def host() -> Host:
+    """This machine as a value."""
     from bandari.drivers.host import probe
 
     return probe()
@@ -38,6 +39,7 @@ def machines() -> Any:
 
 
 def folders() -> Folders:
+    """The user's folders, by the environment."""
     from bandari.drivers.folders import Folders
 
     return Folders.of(os.environ)

@@ -30,6 +30,8 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
+    """A change that could not be made, and why."""
+
     change: Change
     error: DriverError
 
@@ -44,6 +46,7 @@ class ApplyResult:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing failed."""
         return not self.failures
 
 

@@ -13,6 +13,8 @@ from bandari.planning.graph import Address, Resource, ResourceGraph
 
 
 class Action(enum.StrEnum):
+    """What a change does to a resource."""
+
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
@@ -69,6 +71,7 @@ class Plan:
         return tuple(change for change in self.changes if change.action is not Action.NO_OP)
 
     def count(self, action: Action) -> int:
+        """How many changes do this."""
         return sum(change.action is action for change in self.changes)
 
 

@@ -65,10 +65,12 @@ def digest(value: object) -> str:
 
 
 def graph_digest(graph: ResourceGraph) -> str:
+    """Of what the file compiles to."""
     return digest({str(r.address): r.body for r in graph})
 
 
 def observed_digest(observed: Mapping[Address, Observed]) -> str:
+    """Of what the target had."""
     return digest({str(address): item.body for address, item in observed.items()})
 
 

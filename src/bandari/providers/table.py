@@ -34,6 +34,7 @@ class Lowerings:
 
     @property
     def supported(self) -> frozenset[type]:
+        """The types that have a lowering."""
         return frozenset(self.table)
 
     def __call__(self, item: Item, state: ResolvedState) -> Iterable[Resource]:

@@ -21,6 +21,8 @@ MEMORY_FIELDS = frozenset({"memory"})
 
 
 class State(enum.StrEnum):
+    """Where a process stands."""
+
     PENDING = "pending"
     """Not started yet: something that it needs is missing."""
     STARTING = "starting"
@@ -38,6 +40,8 @@ class State(enum.StrEnum):
 
 
 class EventKind(enum.StrEnum):
+    """What can happen to it."""
+
     START = "start"
     ADOPT = "adopt"
     ADOPT_READY = "adopt ready"
@@ -54,6 +58,8 @@ class EventKind(enum.StrEnum):
 
 
 class Effect(enum.StrEnum):
+    """What the supervisor has to do."""
+
     SPAWN = "spawn"
     TERMINATE = "terminate"
     """SIGTERM to the whole tree."""

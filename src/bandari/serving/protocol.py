@@ -159,6 +159,8 @@ BODIES: Mapping[str, type] = {
 
 
 class Op(enum.StrEnum):
+    """What can be asked of a supervisor."""
+
     HELLO = "hello"
     """-> {"version", "pid", "cluster", "bandari"}"""
     OBSERVE = "observe"
@@ -175,6 +177,8 @@ class Op(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """One line to the supervisor; `id` comes back in the answer."""
+
     id: int
     op: Op
     address: str = ""
@@ -243,6 +247,8 @@ class PartStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """The state of a whole cluster."""
+
     cluster: str
     ready: bool
     parts: tuple[PartStatus, ...] = ()
@@ -255,6 +261,8 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class GatewayHello:
+    """The gateway's first line on its link."""
+
     pid: int
     listeners: tuple[str, ...]
     """Names of the sockets that come with this line: `private`, `public`."""
@@ -304,6 +312,8 @@ class GatewayTable:
 
 @dataclass(frozen=True, slots=True)
 class GroupLoad:
+    """What the gateway has to do for one group."""
+
     in_flight: int
     queued: int
     upstreams: Mapping[str, int] = field(default_factory=dict)
@@ -314,6 +324,8 @@ class GroupLoad:
 
 @dataclass(frozen=True, slots=True)
 class GatewayLoad:
+    """The load of all groups, always whole."""
+
     groups: Mapping[str, GroupLoad]
     revision: int = 0
     """Of the last table that was taken in: tells the supervisor that the load knows of a draining replica."""

@@ -14,6 +14,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ran:
+    """What a command left: exit code, stdout, stderr."""
+
     code: int
     out: str
     err: str

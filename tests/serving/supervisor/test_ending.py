@@ -67,14 +67,14 @@ def test_all_of_a_tree_is_killed_and_no_other_cluster_is_touched(
 ) -> None:
     everyone = ending.tree(tmp_path, "chat-0", family)
     ending.kill(tmp_path, "chat-0", family)
-    assert [p for p in everyone if (now := procfs.stat(p.pid)) and now.start == p.start] == []
+    until(lambda: not [p for p in everyone if (now := procfs.stat(p.pid)) and now.start == p.start], "nobody is left")
     assert stranger.poll() is None
 
 
 def test_only_one_start_of_a_part_is_killed(tmp_path: Path, family: procfs.Stat) -> None:
     with subprocess.Popen(["sleep", "100"], env=marks(tmp_path, spawn="2")) as later:
         ending.kill_marked(tmp_path, "chat-0", "1")
-        assert procfs.stat(family.pid) is None
+        until(lambda: procfs.stat(family.pid) is None, "it has ended")
         assert later.poll() is None
         later.kill()
 

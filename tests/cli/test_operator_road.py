@@ -126,7 +126,7 @@ def test_orphans_without_our_mark_are_gone_after_down(user: User) -> None:
     os.kill(replicas(user)[0], signal.SIGKILL)
     until(lambda: len(sleepers()) == 2)
     assert user.bandari("down", "--yes").code == 0
-    assert sleepers() == []
+    until(lambda: sleepers() == [])
 
 
 def sleepers() -> list[int]:

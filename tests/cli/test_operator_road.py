@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -55,6 +56,25 @@ def running(user: User) -> User:
     done = user.bandari("up", "--yes")
     assert done.code == 0, done.err
     return user
+
+
+def test_a_variable_that_cannot_be_is_said_and_down_works(user: User) -> None:
+    text = FILE.replace('server-b6823"}', 'server-b6823", env: [{name: A, value: "a\\0b"}]}')
+    user.write(text)
+    done = user.bandari("up", "--yes", "--timeout", "5")
+    assert done.code != 0
+    assert "null byte" in done.err
+    assert user.bandari("down", "--yes", timeout=30).code == 0
+    assert user.marked() == []
+
+
+def test_a_cluster_of_which_nothing_came_up_is_not_ready(user: User) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        user.write(FILE.replace("local:\n", f"local:\n  port: {holder.getsockname()[1]}\n"))
+        assert user.bandari("up", "--yes").code == 1
+        assert user.bandari("status", "--cluster", "one").code == 1
 
 
 def test_down_works_when_guard_and_supervisor_are_dead(running: User) -> None:

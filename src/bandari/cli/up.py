@@ -44,8 +44,12 @@ def up(
     out.findings(advice, planned.checked.sources)
     out.text(plan_text(planned, colour=out.terminal))
     pipeline.refuse(planned)
-    if planned.plan.pending and not yes and not _agreed(out, planned):
-        return INVALID
+    if planned.plan.pending and not yes:
+        if not _agreed(out, planned):
+            return INVALID
+        again = _planned(chosen_file(argument, option), options_of(target, stand_in, skip), progress)
+        if why := pipeline.save(planned).stale(pipeline.save(again)):
+            raise StalePlan(f"cannot go on: {why} while the question stood; nothing was done, run it again")
     return _carry_out(out, planned, progress, timeout)
 
 

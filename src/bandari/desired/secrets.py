@@ -29,3 +29,14 @@ def is_secret_value(value: str) -> bool:
 def mask(text: str) -> str:
     """The text with everything that has the form of a credential as `***`."""
     return _URL_PASSWORD.sub(r"\1:***@", _VALUE.sub("***", text))
+
+
+_SHELL_NAME = re.compile(r"(?:password|passwd|passphrase|pwd|secret|token|key|pat|auth)$", re.IGNORECASE)
+_NO_CREDENTIALS = frozenset({"PATH", "HOME", "PWD", "OLDPWD"})
+
+
+def is_credential(name: str, value: str) -> bool:
+    """Whether a variable of somebody's shell may hold a credential; in doubt it does, as nobody declared it."""
+    if name in _NO_CREDENTIALS:
+        return False
+    return bool(is_secret_name(name) or is_secret_value(value) or _SHELL_NAME.search(name))

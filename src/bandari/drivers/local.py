@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bandari.desired.secrets import is_secret_name
+from bandari.desired.secrets import is_credential
 from bandari.drivers.control import Control
 from bandari.drivers.folders import PID_FILE, Folders, size
 from bandari.errors import Terminal, Unreachable
@@ -152,7 +152,7 @@ class LocalDriver:
 
     def _environment(self) -> dict[str, str]:
         """Ours without credentials: replicas get what the file gives them, not what this shell happens to hold."""
-        kept = {name: value for name, value in os.environ.items() if not is_secret_name(name)}
+        kept = {name: value for name, value in os.environ.items() if not is_credential(name, value)}
         return {**kept, STATE_MARK: str(self.folder), PART_MARK: "guard"}
 
     def refresh_keys(self) -> None:

@@ -154,6 +154,7 @@ TABLE: Mapping[tuple[State, EventKind], Edge] = MappingProxyType(
         (_S.BACKOFF, _E.TIMEOUT): Edge(_S.STARTING, "starts again", (_F.SPAWN,)),
         (_S.BACKOFF, _E.STOP): Edge(_S.STOPPED, "stopped between two starts"),
         (_S.BACKOFF, _E.DRAIN): Edge(_S.STOPPED, "stopped between two starts"),
+        (_S.STOPPING, _E.START_FAILED): Edge(_S.STOPPED, "never ran"),
         (_S.STOPPING, _E.EXITED): Edge(_S.STOPPED, "has ended"),
         (_S.STOPPING, _E.TIMEOUT): Edge(_S.STOPPING, "did not end on SIGTERM", (_F.KILL,)),
         (_S.STOPPED, _E.START): Edge(_S.STARTING, "waits for its first good probe", (_F.SPAWN,)),

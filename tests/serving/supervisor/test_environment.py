@@ -77,7 +77,9 @@ def test_a_missing_secret_is_said_without_any_value(tmp_path: Path, content: str
 
 def test_credentials_and_our_own_variables_of_the_shell_are_not_passed_on() -> None:
     shell = {"PATH": "/bin", "HF_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "y", "BANDARI_FAULT": "z", "HOME": "/root"}
-    assert inherited(shell) == {"PATH": "/bin", "HOME": "/root"}
+    shell |= {"DATABASE_URL": "postgres://u:pw@h/d", "PGPASSWORD": "x", "MYSQL_PWD": "x", "OPENAI_KEY": "x"}
+    shell |= {"GITHUB_PAT": "x", "HTTPS_PROXY": "http://u:p@h", "PWD": "/here", "LANG": "C"}
+    assert inherited(shell) == {"PATH": "/bin", "HOME": "/root", "PWD": "/here", "LANG": "C"}
 
 
 def test_a_mount_is_named_by_its_variable_and_an_empty_one_gets_a_fresh_folder(tmp_path: Path) -> None:

@@ -125,14 +125,17 @@ class Child:
 
     def _spawn(self) -> None:
         self.record = replace(self.record, spawn=self.cluster.token(), pid=0, start=0, ready=False)
+        what = self.name
         try:
             launch = self.recipe(self.record)
+            what = launch.command[0]
             self.record = replace(self.record, port=launch.port or self.record.port)
             self._launch(launch)
         except CannotStart as error:
             asyncio.get_running_loop().call_soon(self.feed, EventKind.START_FAILED, str(error))
-        except OSError as error:
-            reason = f'cannot run "{launch.command[0]}": {os.strerror(error.errno or 0).lower()}'
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the command or in a variable
+            words = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else str(error)
+            reason = f'cannot run "{what}": {words}'
             asyncio.get_running_loop().call_soon(self.feed, EventKind.START_FAILED, reason)
 
     def _launch(self, launch: Launch) -> None:

@@ -358,7 +358,8 @@ class Supervisor:
         in_flight = sum(load.in_flight for load in loads.values())
         gateway = self.gateway.status(in_flight, sum(load.queued for load in loads.values()))
         groups = [self.sets[group].status(loads[group]) for group in sorted(self.sets)]
-        ready = all(part.state in {"ready", "idle"} for part in groups)
+        applied = bool(groups) or gateway is not None
+        ready = applied and all(part.state in {"ready", "idle"} for part in groups)
         gateway_ready = gateway is None or (gateway.state == "ready" and not gateway.reason)
         return Status(
             cluster=self.state.cluster,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bandari.desired.secrets import is_secret_name
+from bandari.desired.secrets import is_credential
 from bandari.document.secrets import Secrets
 from bandari.document.secrets import secrets as read_secrets
 from bandari.serving.protocol import EnvEntry, Mount, ReplicaSetBody, SecretRef
@@ -50,7 +50,7 @@ def mount_variable(name: str) -> str:
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     """What a replica gets of the supervisor's environment: all but our variables and what looks like a credential."""
-    return {k: v for k, v in environ.items() if not k.startswith("BANDARI_") and not is_secret_name(k)}
+    return {k: v for k, v in environ.items() if not k.startswith("BANDARI_") and not is_credential(k, v)}
 
 
 def declared(entries: Iterable[EnvEntry], builtins: Mapping[str, str], secrets_file: str, who: str) -> dict[str, str]:

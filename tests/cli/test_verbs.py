@@ -255,3 +255,16 @@ def test_without_the_hubs_client_plan_says_so_and_goes_on(user: User) -> None:
     assert done.code == 0, done.out + done.err
     [finding] = [d for d in done.document["diagnostics"] if d["code"] == "BND604"]
     assert "bandari[local]" in finding["help"]
+
+
+def test_a_folder_with_several_models_or_none_is_a_finding_that_lists_them(user: User) -> None:
+    (user.folder / "models").mkdir()
+    user.write((EXAMPLES / "quickstart.yaml").read_text().replace("builtin:tiny", "models"))
+    for names, code in (((), "BND603"), (("a.gguf", "b.gguf"), "BND602")):
+        for name in names:
+            (user.folder / "models" / name).touch()
+        refused = user.bandari("up", "--yes", "--json")
+        assert refused.code == 2
+        [finding] = refused.document["diagnostics"]
+        assert finding["code"] == code
+        assert all(name in finding["message"] for name in names)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from bandari.analysis.lacks.here import NotServed
 from bandari.diagnostics import Span, warning
+from bandari.runtimes.model_files import NoChoice, choose, matching
+from bandari.runtimes.protocol import ModelForm
+from bandari.runtimes.table import runtime_for
 
 if TYPE_CHECKING:
     from bandari.desired.state import DesiredState
@@ -32,6 +35,8 @@ def missing_files(state: DesiredState) -> Iterator[NotServed]:
 def _of(server: ModelServer) -> Iterator[NotServed]:
     if server.model and server.model.path and not Path(server.model.path).exists():
         yield _missing(server.origin.at("model", "source"), "model", server.model.path, server.name)
+    elif server.model and server.model.path and Path(server.model.path).is_dir():
+        yield from _unclear(server, Path(server.model.path))
     mounted = {mount.name for mount in server.volume_mounts}
     for index, volume in enumerate(server.volumes):
         path = str(volume.body.get("path", ""))
@@ -39,6 +44,23 @@ def _of(server: ModelServer) -> Iterator[NotServed]:
         if volume.kind == "hostPath" and volume.name in mounted and not made and not Path(path).exists():
             span = server.origin.at("runtime", "volumes", index, "hostPath", "path")
             yield _missing(span, f"volume {volume.name!r}", path, server.name)
+
+
+def _unclear(server: ModelServer, folder: Path) -> Iterator[NotServed]:
+    """A folder from which an engine of one file cannot choose."""
+    assert server.model
+    runtime = runtime_for(server.image)
+    if runtime is None or runtime.model_form is not ModelForm.FILE or server.local.command:
+        return
+    names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    chosen = choose(matching(names, server.model.files))
+    if isinstance(chosen, NoChoice):
+        code = "BND602" if chosen.candidates else "BND603"
+        message = f"cannot choose the model in {str(folder)!r}: {chosen.message}"
+        fix = "name one file in `model.source`, or serve a tiny model instead: --stand-in tiny"
+        yield NotServed(
+            warning(code, server.origin.at("model", "source"), message, fix=fix), server.name, stand_in=True
+        )
 
 
 def _missing(span: Span, what: str, path: str, group: str) -> NotServed:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -207,8 +207,10 @@ def test_up_may_die_between_any_two_of_its_steps_and_the_next_one_converges(user
         assert chat(here).choices[0].message.content
 
 
-def answered(user: User, answer: bytes) -> tuple[int, str]:
-    """`up` on a terminal where somebody gives that answer: exit code, and all that was shown."""
+def answered(user: User, answer: bytes, meanwhile: Callable[[], object] = lambda: None) -> tuple[int, str]:
+    """`up` on a terminal where somebody gives that answer: exit code, and all that was shown. `meanwhile` happens
+    while the question stands.
+    """
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "bandari.cli", "up"],
@@ -222,6 +224,7 @@ def answered(user: User, answer: bytes) -> tuple[int, str]:
     seen = b""
     while b"Go on?" not in seen:
         seen += os.read(leader, 4096)
+    meanwhile()
     os.write(leader, answer)
     try:
         while chunk := os.read(leader, 4096):
@@ -237,6 +240,15 @@ def test_on_a_terminal_up_asks_and_a_no_does_nothing(user: User) -> None:
     code, seen = answered(user, b"n\n")
     assert code == 2
     assert "Nothing was done" in seen
+    assert user.marked() == []
+
+
+def test_an_answer_that_comes_after_the_cluster_changed_does_nothing(user: User) -> None:
+    up(user)
+    user.write(FILE.format(options="", least=2))
+    code, seen = answered(user, b"y\n", lambda: user.bandari("down", "--yes"))
+    assert code == 2
+    assert "the cluster changed while the question stood" in " ".join(seen.split())
     assert user.marked() == []
 
 

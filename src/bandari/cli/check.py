@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from bandari import pipeline
 from bandari.cli.arguments import chosen_file, file_argument, options_of, target_options
 from bandari.cli.output import INVALID, Output, invalid, verb
+
+if TYPE_CHECKING:
+    from bandari.desired.state import DesiredState
 
 
 @click.command()
@@ -30,6 +35,14 @@ def check(
         return INVALID
     if checked.state is not None:
         state = checked.state
-        what = f"cluster {state.target.cluster!r} on {state.target.provider.value}, {len(state.servers())} model groups"
-        out.text(f"{checked.file}: ok ({what})")
+        out.text(f"{checked.file}: ok ({summary(state)})")
     return 0
+
+
+def summary(state: DesiredState) -> str:
+    """What the file describes, in one line."""
+    provider = state.target.provider
+    where = f"on {provider.value}" if provider else "on any target"
+    counts = ((len(state.servers()), "model group"), (len(state.ray_clusters()), "Ray cluster"))
+    parts = [f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count] or ["no model groups"]
+    return f"cluster {state.target.cluster!r} {where}, {', '.join(parts)}"

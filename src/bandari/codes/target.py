@@ -67,4 +67,13 @@ CODES = (
         "model:\n  source: modles/llama.gguf",
         "model:\n  source: models/llama.gguf",
     ),
+    Code(
+        "BND608",
+        "a file that names no target",
+        "A Ray compute config says which nodes there are and how they scale, never where: the same file runs on this "
+        "machine, on Kubernetes and on the clouds. `check` looks at it without a target; `plan` and `up` have to know "
+        "one. Name it with --target, or put the config below `rayClusters:` in a cluster file, which has a target.",
+        "bandari up -f compute.yaml",
+        "bandari up -f compute.yaml --target local",
+    ),
 )

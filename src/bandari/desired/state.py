@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bandari.desired.pools import NodePool
+from bandari.desired.ray import RayCluster, RayJob, RaySchedule, RayService, RayWorkload
 from bandari.desired.workloads import Function, JobQueue, ModelServer, Monitoring, Tracing, VectorStore
 from bandari.diagnostics import Origin
 
-Workload = ModelServer | Function | JobQueue | VectorStore | Monitoring | Tracing
+Workload = ModelServer | Function | JobQueue | VectorStore | Monitoring | Tracing | RayWorkload
 Item = NodePool | Workload
 
 
@@ -50,7 +51,8 @@ class LocalTarget:
 class Target:
     """Where the state is to exist; `cluster` is the cluster's name."""
 
-    provider: ProviderName
+    provider: ProviderName | None
+    """None: nobody has said yet, as a compute config names no provider."""
     cluster: str
     region: str = ""
     namespace: str = "default"
@@ -75,6 +77,15 @@ class DesiredState:
     def servers(self) -> tuple[ModelServer, ...]:
         """The model groups, in the order of the file."""
         return tuple(w for w in self.workloads if isinstance(w, ModelServer))
+
+    def ray_clusters(self) -> tuple[RayCluster, ...]:
+        """The Ray clusters, in the order of the file."""
+        return tuple(w for w in self.workloads if isinstance(w, RayCluster))
+
+    def on_ray(self, cluster: str) -> tuple[RayJob | RaySchedule | RayService, ...]:
+        """What is to run on a Ray cluster, in the order of the file."""
+        found = (w for w in self.workloads if isinstance(w, RayJob | RaySchedule | RayService))
+        return tuple(w for w in found if cluster in w.uses())
 
     def pool(self, name: str) -> NodePool | None:
         """The pool of a name; None when there is none."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bandari._version import __version__
 from bandari.desired.state import DesiredState, ProviderName
-from bandari.diagnostics import Diagnostics, error
+from bandari.diagnostics import Diagnostic, Diagnostics, error
 from bandari.errors import InvalidInput, StalePlan
 from bandari.pipeline.checking import Checked, Options, check
 from bandari.pipeline.models import Examined, examine
@@ -66,6 +66,8 @@ def _provider(checked: Checked, state: DesiredState) -> Provider:
 
     if state.target.provider is ProviderName.LOCAL:
         return local.provider
+    if state.target.provider is None:
+        raise InvalidInput((*checked.diagnostics, _no_target(state)))
     name = state.target.provider.value
     finding = error(
         "BND601",
@@ -75,6 +77,16 @@ def _provider(checked: Checked, state: DesiredState) -> Provider:
         fix="add --target local to run the same file on this machine",
     )
     raise InvalidInput((*checked.diagnostics, finding))
+
+
+def _no_target(state: DesiredState) -> Diagnostic:
+    return error(
+        "BND608",
+        state.target.origin.span,
+        "cannot tell where it is to run: the file names no target",
+        why="a compute config describes a cluster for any of them",
+        fix="add --target local to run it on this machine",
+    )
 
 
 def _observe(driver: LocalDriver, *, offline: bool) -> tuple[Mapping[Address, Observed], str]:

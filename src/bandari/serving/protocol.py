@@ -24,6 +24,7 @@ from typing import Any
 
 from bandari.desired.scaling import ScalingPolicy
 from bandari.desired.workloads import Probe
+from bandari.serving.ray.bodies import RAY_BODIES
 
 PROTOCOL_VERSION = 1
 SUPERVISOR_SOCKET = "supervisor.sock"
@@ -152,6 +153,7 @@ BODIES: Mapping[str, type] = {
     "model": ModelBody,
     "group": ReplicaSetBody,
     "route": RouteBody,
+    **RAY_BODIES,
 }
 
 
@@ -173,6 +175,8 @@ class Op(enum.StrEnum):
     """{} -> {}: drains and ends every process, removes the sockets, then supervisor and guard exit. Keeps logs."""
     REFRESH = "refresh"
     """{} -> {}: reads the keys file again and tells the gateway."""
+    RAY = "ray"
+    """{"address": Ray cluster, "body": {"verb", ...}} -> see `ray.bodies.RayVerb`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +302,29 @@ class GroupTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceVersion:
+    """One version of a service: where its HTTP proxy listens, below which path, and its share of the traffic."""
+
+    version: str
+    host: str
+    port: int
+    path: str = ""
+    """Stands before the path of the request, the service's prefix taken off; empty: passed on as it came."""
+    weight: int = 100
+    """Percent; the weights of a service's versions sum to 100, or to 0 while none may be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTable:
+    """A Ray Serve application as the gateway sees it: every path at or below `prefix`."""
+
+    name: str
+    prefix: str
+    versions: tuple[ServiceVersion, ...]
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayTable:
     """All that the gateway has to know; always sent whole."""
 
@@ -307,6 +334,7 @@ class GatewayTable:
     """Hashes of the API keys that open the public listener."""
     revision: int = 0
     """Grows by one with each table; `GatewayLoad.revision` echoes it."""
+    services: tuple[ServiceTable, ...] = ()
     type: str = "table"
 
 
@@ -323,12 +351,24 @@ class GroupLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceLoad:
+    """What was counted for one version of a service since the gateway started."""
+
+    in_flight: int = 0
+    requests_total: int = 0
+    failures_total: int = 0
+    """Answers of 500 and above, and requests that got none."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayLoad:
     """The load of all groups, always whole."""
 
     groups: Mapping[str, GroupLoad]
     revision: int = 0
     """Of the last table that was taken in: tells the supervisor that the load knows of a draining replica."""
+    services: Mapping[str, ServiceLoad] = field(default_factory=dict)
+    """By `<service name>@<version>`."""
     type: str = "load"
 
 

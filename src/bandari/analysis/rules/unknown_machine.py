@@ -13,11 +13,11 @@ CODE = "BND403"
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
     """A warning only: clouds add machine types faster than a table can follow."""
-    provider = subject.state.target.provider
+    provider = str(subject.state.target.provider or "")
     for pool in subject.state.pools:
         for index, name in enumerate(pool.instance_types):
             machine = subject.machines.get(name)
-            if machine is None or machine.provider != provider.value:
+            if machine is None or machine.provider != provider:
                 yield _finding(subject, name, _place(pool, index))
 
 
@@ -27,7 +27,7 @@ def _place(pool: NodePool, index: int) -> Span:
 
 
 def _finding(subject: Subject, name: str, span: Span) -> Diagnostic:
-    provider = subject.state.target.provider.value
+    provider = str(subject.state.target.provider or "")
     machine = subject.machines.get(name)
     reason = f"it is a machine type of {machine.provider}" if machine else "no such machine type is known"
     return warning(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -31,6 +32,11 @@ VERBS: Mapping[str, Verb] = {
     "logs": Verb("logs:logs", "Print the log of a group, a replica or a part."),
     "keys": Verb("keys:keys", "List, create and revoke the API keys of public groups."),
     "down": Verb("down:down", "Remove everything, and prove it."),
+    "why": Verb("why:why", "Say what is pending, and what holds it back."),
+    "top": Verb("top:top", "Show CPU, memory and GPU of every node and replica, live."),
+    "ray": Verb("ray:ray", "Jobs, nodes and the spot market of a Ray cluster."),
+    "compute-config": Verb("compute_config:compute_config", "Keep named, versioned compute configs."),
+    "image": Verb("image:image", "Build, push and list container images."),
     "render": Verb("render:render", "Print the resources that a file compiles to."),
     "explain": Verb("explain:explain", "Explain the code of a finding."),
     "schema": Verb("schema:schema", "Print the JSON Schema of the cluster file."),
@@ -41,14 +47,18 @@ VERBS: Mapping[str, Verb] = {
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports one when it is called."""
 
+    def __init__(self, *args: Any, verbs: Mapping[str, Verb], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.verbs = verbs
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(VERBS)
+        return list(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of a name, from its module; None for a name that is not in the table."""
-        if cmd_name not in VERBS:
+        if cmd_name not in self.verbs:
             return None
-        module, _, attribute = VERBS[cmd_name].where.partition(":")
+        module, _, attribute = self.verbs[cmd_name].where.partition(":")
         command = getattr(importlib.import_module(f"bandari.cli.{module}"), attribute)
         assert isinstance(command, click.Command)
         return command
@@ -62,17 +72,17 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as failure:
-            near = did_you_mean(args[0], VERBS) if args else None
+            near = did_you_mean(args[0], self.verbs) if args else None
             if near is None:
                 raise
             raise click.UsageError(f"{failure.message} Did you mean {near!r}?", ctx) from failure
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+            formatter.write_dl([(name, verb.help) for name, verb in self.verbs.items()])
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, verbs=VERBS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bandari", message="%(prog)s %(version)s")
 def app() -> None:
     """One YAML file describes an AI cluster; bandari makes it real."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_CPU = re.compile(r"(?P<milli>\d{1,18})m|(?P<cores>\d{1,15}(?:\.\d{1,3})?)")
-_MEMORY = re.compile(r"(?P<number>\d{1,18}(?:\.\d+)?)(?P<suffix>Ki|Mi|Gi|Ti|k|M|G|T)?")
+_CPU = re.compile(r"(?P<milli>\d{1,18})m|(?P<cores>\d{1,15}(?:\.\d{1,3})?)", re.ASCII)
+_MEMORY = re.compile(r"(?P<number>\d{1,18}(?:\.\d+)?)(?P<suffix>Ki|Mi|Gi|Ti|k|M|G|T)?", re.ASCII)
 _FACTORS = {
     None: 1,
     "k": 10**3,

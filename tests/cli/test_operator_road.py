@@ -171,3 +171,12 @@ def test_folders_behind_a_link_are_recognised(user: User) -> None:
     assert user.marked()
     assert user.bandari("down", "--yes").code == 0
     assert user.marked() == []
+
+
+def test_logs_and_data_of_a_cluster_that_is_down_can_still_be_had(user: User) -> None:
+    user.bandari("init", "--name", "past")
+    assert user.bandari("up", "--yes").code == 0
+    assert user.bandari("down", "--yes").code == 0
+    assert "supervisor" in user.bandari("logs", "--cluster", "past").out
+    assert user.bandari("down", "--cluster", "past", "--delete-data", "--yes").code == 0
+    assert not (user.home / "state" / "bandari" / "clusters" / "past").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -268,3 +270,26 @@ def test_a_folder_with_several_models_or_none_is_a_finding_that_lists_them(user:
         [finding] = refused.document["diagnostics"]
         assert finding["code"] == code
         assert all(name in finding["message"] for name in names)
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("schema",), ("explain", "BND101")], ids=" ".join)
+def test_output_that_cannot_be_written_is_a_failure_in_words(user: User, words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bandari.cli", *words],
+            env=user.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "no space left on device" in done.stderr
+
+
+def test_init_names_a_cluster_only_as_its_file_may(user: User) -> None:
+    done = user.bandari("init", "--name", "My Cluster")
+    assert done.code == 2
+    assert "--name my-cluster" in done.err
+    assert not (user.folder / "cluster.yaml").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +83,12 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, verb.help) for name, verb in self.verbs.items()])
 
 
-@click.group(cls=LazyGroup, verbs=VERBS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    verbs=VERBS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "color": False if os.environ.get("NO_COLOR") else None},
+)
 @click.version_option(__version__, prog_name="bandari", message="%(prog)s %(version)s")
 def app() -> None:
     """One YAML file describes an AI cluster; bandari makes it real."""

@@ -86,10 +86,10 @@ def _folders() -> Iterator[Finding]:
     folders = Folders.of(os.environ)
     for what, path in (("state", folders.state), ("models", folders.models)):
         parent = next(p for p in (path, *path.parents) if p.exists())
-        fits = os.access(parent, os.W_OK)
+        fits = parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
         free = _free(parent)
         state = "ok" if fits else "missing"
-        fix = "" if fits else f"make {parent} writable, or set XDG_STATE_HOME and XDG_DATA_HOME"
+        fix = "" if fits else f"make {parent} a writable folder, or set XDG_STATE_HOME and XDG_DATA_HOME"
         yield Finding(what, state, f"{path} ({free:.0f} GB free)" if fits else f"cannot write {path}", fix)
 
 

@@ -25,7 +25,7 @@ def down(
 ) -> int:
     """Remove everything of a cluster from this machine, and prove that nothing is left."""
     name = chosen_cluster(cluster, argument, option)
-    driver = pipeline.existing(name)
+    driver = pipeline.existing(name, kept=delete_data)
     doomed = pipeline.removal(driver)
     models = pipeline.own_models(driver)
     out.text(f"Plan: remove cluster {name} from this machine")

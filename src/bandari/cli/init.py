@@ -21,6 +21,11 @@ def init(out: Output, argument: str | None, option: str | None, name: str | None
     path = str(place)
     if place.exists() and not force:
         return out.refusal(f"cannot write {path!r}: it exists", "name another file, or add --force")
+    if name and name != _label(name):
+        return out.refusal(
+            f"cannot name the cluster {name!r}: it is no DNS label of at most 40 characters",
+            f"try --name {_label(name)}",
+        )
     text = (resources.files("bandari.cli") / "starter.yaml").read_text(encoding="utf-8")
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text.replace("my-cluster", name or _label(place.resolve().parent.name)))

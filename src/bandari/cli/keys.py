@@ -23,7 +23,7 @@ def list_keys(out: Output, cluster: str | None) -> int:
     """List the keys by name; the keys themselves are stored as hashes only."""
     from bandari.serving.keys import records
 
-    found = records(pipeline.existing(chosen_cluster(cluster, None, None)).folder)
+    found = records(pipeline.existing(chosen_cluster(cluster, None, None), kept=True).folder)
     out.document({"keys": [{"id": r.id, "name": r.name, "created": r.created} for r in found]})
     for record in found:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created))

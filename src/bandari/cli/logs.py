@@ -26,11 +26,18 @@ POLL = 0.1
 @file_argument(short=False)
 @cluster_option
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
-@click.option("-n", "--tail", default=100, show_default=True, help="Lines of the past to begin with; 0: none.")
+@click.option(
+    "-n",
+    "--tail",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Lines of the past to begin with; 0: none.",
+)
 @verb
 def logs(out: Output, name: str | None, option: str | None, cluster: str | None, follow: bool, tail: int) -> int:
     """Print the log of NAME: a group (all its replicas), a replica, gateway, supervisor; without NAME all of them."""
-    folder = pipeline.existing(chosen_cluster(cluster, None, option)).folder / LOG_FOLDER
+    folder = pipeline.existing(chosen_cluster(cluster, None, option), kept=True).folder / LOG_FOLDER
     files = _files(folder, name)
     wide = max(len(path.stem) for path in files)
     for path in files:

@@ -56,7 +56,10 @@ class Output:
             return
         from bandari.cli.findings import render
 
-        click.echo(render(found, sources or _sources(found), colour=sys.stderr.isatty()), err=True)
+        click.echo(
+            render(found, sources or _sources(found), colour=sys.stderr.isatty() and not os.environ.get("NO_COLOR")),
+            err=True,
+        )
 
     def refusal(
         self,

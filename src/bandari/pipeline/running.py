@@ -36,10 +36,12 @@ def status(cluster: str) -> Mapping[str, Any]:
     return found
 
 
-def existing(cluster: str) -> LocalDriver:
-    """The driver of a cluster that has a state here; Terminal when there is none."""
+def existing(cluster: str, *, kept: bool = False) -> LocalDriver:
+    """The driver of a cluster that has a state here, or (`kept`) whose logs and keys stayed; Terminal when there is
+    none.
+    """
     driver = local_driver(cluster)
-    if not driver.exists():
+    if not driver.exists() and not (kept and driver.folder.is_dir()):
         known = ", ".join(folders().clusters()) or "none"
         raise Terminal(f"cannot find a cluster {cluster!r} on this machine", fix=f"running here: {known}")
     return driver

@@ -17,7 +17,7 @@ from bandari.specs.shape import missing_key, shown
 
 VERSION = (1, 3)
 """The newest version of the language that is read."""
-_VERSION = re.compile(r"(\d+)\.(\d+)")
+_VERSION = re.compile(r"(\d+)\.(\d+)", re.ASCII)
 
 
 Version = Annotated[Text, WithJsonSchema({"type": "string", "x-kind": "text", "pattern": r"^1\.[0-3]$"})]

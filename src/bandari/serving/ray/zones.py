@@ -40,10 +40,18 @@ def place(
     """
     if cross_zone:
         return _balanced(count, zones, existing, failed)
-    home = max(zones, key=lambda zone: existing.get(zone, 0))
-    if not existing.get(home):
-        home = min(zones, key=lambda zone: failed.get(zone, 0.0))
+    home = min(together(zones, existing=existing, failed=failed), key=lambda zone: failed.get(zone, 0.0))
     return (home,) * count
+
+
+def together(zones: Sequence[str], *, existing: Mapping[str, int], failed: Mapping[str, float]) -> tuple[str, ...]:
+    """Where a cluster that keeps to one zone may go: to the zone of most of its workers, and while it has none to any,
+    the one that failed least first.
+    """
+    home = max(zones, key=lambda zone: existing.get(zone, 0))
+    if existing.get(home):
+        return (home,)
+    return tuple(sorted(zones, key=lambda zone: failed.get(zone, 0.0)))
 
 
 def open_zones(zones: Sequence[str], failed: Mapping[str, float]) -> tuple[str, ...]:

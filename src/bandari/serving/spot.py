@@ -64,8 +64,6 @@ class Rules:
     replacement_age: float = REPLACEMENT_AGE
     half_life: float = HALF_LIFE
     patience: float = PATIENCE
-    spare: int = 0
-    """Spot nodes beyond what is wanted, against losses."""
     spread: float = 0.25
     """How much a node that is in a zone already speaks against the next one there; 0 packs the safest zone."""
 
@@ -226,7 +224,7 @@ def decide(rules: Rules, nodes: Sequence[Node], memory: Memory, *, wanted: int, 
         return tuple(_launches(sight, min(need, sight.room)))
     if need < 0 and (drains := _surplus(sight, -need)):
         return drains
-    return _returning(sight) or _spares(sight)
+    return _returning(sight)
 
 
 def settle(
@@ -300,12 +298,12 @@ def _spot(sight: _Sight, count: int, reason: str) -> tuple[Launch, ...]:
 
 
 def _surplus(sight: _Sight, count: int) -> tuple[Drain, ...]:
-    """Drains what is too much: starting on-demand first, then ready on-demand; spot only beyond its spares. As long as
-    `wanted` others are ready, or as the node itself is not.
+    """Drains what is too much: on-demand first, starting before ready ones, then spot of the zone that loses most; as
+    long as `wanted` others are ready.
     """
     ready = sight.ready
     spots = sight.of(Market.SPOT)
-    extra = max(0, len(spots) - sight.wanted - sight.rules.spare)
+    extra = max(0, len(spots) - sight.wanted)
     worst = sorted(spots, key=lambda node: (node.ready, -_losses(sight, node.zone), node.name))[:extra]
     found: list[Drain] = []
     for node in chain(sorted(sight.of(Market.ON_DEMAND), key=lambda node: (node.ready, node.since)), worst):
@@ -340,13 +338,6 @@ def _returning(sight: _Sight) -> tuple[Action, ...]:
         return ()
     oldest = min(aged, key=lambda node: (node.since, node.name))
     return (Drain(oldest.name, "makes room for a spot node"),)
-
-
-def _spares(sight: _Sight) -> tuple[Action, ...]:
-    if sight.rules.market is MarketType.ON_DEMAND:
-        return ()
-    lacking = sight.wanted + sight.rules.spare - len(sight.of(Market.SPOT)) - len(sight.of(Market.ON_DEMAND))
-    return _spot(sight, min(max(0, lacking), sight.room), "a spare against losses")
 
 
 def _loads(nodes: Sequence[Node]) -> dict[str, int]:

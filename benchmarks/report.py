@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Grid
 
-from benchmarks import cli, gateway, road, streams
+from benchmarks import cli, gateway, road, spot, streams
 from benchmarks.figures import HEADER, Section, markdown_goals, markdown_section, summary
 from benchmarks.machine import ROOT, described
 from benchmarks.processes import CannotMeasure
@@ -27,6 +27,7 @@ SECTIONS: Mapping[str, Callable[[Path], Section]] = {
     "gateway": gateway.measure,
     "streams": streams.measure,
     "road": road.measure,
+    "spot": spot.measure,
 }
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULT = ROOT / "benchmarks" / "result.json"

@@ -1,4 +1,4 @@
-"""`make bench`: `python benchmarks/run.py [cli] [gateway] [streams] [road]`; without names the whole, in 6 minutes."""
+"""`make bench`: `python benchmarks/run.py [cli] [gateway] [streams] [road] [spot]`; without names all, in 6 minutes."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +43,23 @@ def read(files: Sequence[Path], *, cap: int | None = None) -> Trace:
     gaps = {float(document["metadata"]["gap_seconds"]) for document in documents}
     assert len(gaps) == 1, "traces of different ticks"
     return Trace(tuple(_zone(file.name) for file in files), gaps.pop(), tuple(zip(*counts, strict=False)))
+
+
+def generated(zones: int, ticks: int, *, seed: int, cap: int, gap: float = 195.0) -> Trace:
+    """Zones that come and go, each by itself: up for hours, how many depends on the zone, and down for one."""
+    source = random.Random(seed)
+    columns = [
+        list(_spells(source, 3600.0 * source.uniform(1.0, 8.0) / gap, 3600.0 / gap, ticks)) for _ in range(zones)
+    ]
+    rows = tuple(tuple(cap * up for up in row) for row in zip(*columns, strict=True))
+    return Trace(tuple(f"zone-{letter}" for letter in "abcdefghij"[:zones]), gap, rows)
+
+
+def _spells(source: random.Random, up: float, down: float, ticks: int) -> Iterator[bool]:
+    state = True
+    for _ in range(ticks):
+        state = source.random() >= 1.0 / up if state else source.random() < 1.0 / down
+        yield state
 
 
 def _zone(name: str) -> str:
@@ -144,46 +162,64 @@ def _to(nodes: Sequence[Node], count: int, zone: str) -> Iterator[Action]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it. Costs in node-hours on demand; shares 0 to 1."""
+    """What came of it; shares 0 to 1."""
 
-    cost: float
+    spot_hours: float
+    """Paid node-hours."""
+    on_demand_hours: float
     capacity: float
-    """Ready node-time / wanted node-time, what is above `wanted` not counted."""
+    """Ready node-time / wanted node-time; what is above `wanted` does not count."""
+    noticed: float
+    """The same where every loss has its notice, and what is launched for it starts then."""
     at_target: float
     """Share of the time with all that is wanted."""
     starts: int
     losses: int
 
+    def cost(self, price: float) -> float:
+        """Node-hours on demand, with `price` of spot as a share of on-demand."""
+        return self.on_demand_hours + price * self.spot_hours
 
-def replay(trace: Trace, policy: Policy, wanted: int, price: float) -> Outcome:
-    """The whole trace under one policy; `price` of spot as a share of on-demand."""
-    run = _Run(trace, policy, wanted, price)
+
+def replay(trace: Trace, policy: Policy, wanted: int, *, notice: float = 120.0) -> Outcome:
+    """The whole trace under one policy."""
+    run = _Run(trace, policy, wanted)
     for tick in range(len(trace.ticks)):
         run.step(tick)
     hours, ticks = trace.gap / 3600.0, len(trace.ticks)
-    return Outcome(run.cost * hours, run.served / (wanted * ticks), run.full / ticks, run.starts, run.losses)
+    return Outcome(
+        run.paid[Market.SPOT] * hours,
+        run.paid[Market.ON_DEMAND] * hours,
+        run.served / (wanted * ticks),
+        (run.served + run.replaced * min(1.0, notice / trace.gap)) / (wanted * ticks),
+        run.full / ticks,
+        run.starts,
+        run.losses,
+    )
 
 
 class _Run:
-    def __init__(self, trace: Trace, policy: Policy, wanted: int, price: float) -> None:
+    def __init__(self, trace: Trace, policy: Policy, wanted: int) -> None:
         self.trace = trace
         self.policy = policy
         self.wanted = wanted
-        self.prices: Mapping[Market, float] = {Market.SPOT: price, Market.ON_DEMAND: 1.0}
         self.nodes: list[Node] = []
-        self.cost = self.served = 0.0
-        self.full = self.starts = self.losses = 0
+        self.paid = dict.fromkeys(Market, 0)
+        self.served = self.replaced = self.full = self.starts = self.losses = 0
 
     def step(self, tick: int) -> None:
         now = tick * self.trace.gap
         left = dict(zip(self.trace.zones, self.trace.ticks[tick], strict=True))
+        lost, starts = self.losses, self.starts
         self.nodes = [node if node.ready else replace(node, ready=True) for node in self._kept(left, now)]
         ready = len(self.nodes)
         self.served += min(ready, self.wanted)
         self.full += ready >= self.wanted
-        self.cost += sum(self.prices[node.market] for node in self.nodes)
+        for node in self.nodes:
+            self.paid[node.market] += 1
         for action in self.policy.act(self.nodes, now, lambda zone: _take(left, zone)):
             self._do(action, now)
+        self.replaced += min(self.losses - lost, self.starts - starts, max(0, self.wanted - ready))
 
     def _kept(self, left: dict[str, int], now: float) -> Iterator[Node]:
         """The nodes that the market leaves, the oldest first; `left` becomes what it still has."""
@@ -202,7 +238,7 @@ class _Run:
             self.nodes = [node for node in self.nodes if node.name != action.node]
             return
         self.starts += 1
-        self.cost += self.prices[action.market]
+        self.paid[action.market] += 1
         self.nodes.append(Node(f"n{self.starts}", action.market, action.zone, ready=False, since=now))
 
 
@@ -211,26 +247,3 @@ def _take(left: dict[str, int], zone: str) -> bool:
         return False
     left[zone] -= 1
     return True
-
-
-def optimum(trace: Trace, price: float) -> float:
-    """Node-hours on demand that one node costs which is always ready, bought by one who knows the whole trace (and may
-    start before its first tick). Where zones have room for all nodes it is the optimum of each. Rule and costs are
-    those of `replay`: a node may stand in a zone that is up in this tick and was in the last, and a start costs a tick.
-    """
-    places = (*trace.zones, "")
-    best = dict.fromkeys(places, 0.0)
-    before = trace.ticks[0]
-    for now in trace.ticks:
-        cheapest = min(best.values())
-        best = {
-            name: min(best[name], cheapest + _price(name, price)) + _price(name, price)
-            for index, name in enumerate(places)
-            if not name or (now[index] and before[index])
-        } | {name: float("inf") for index, name in enumerate(trace.zones) if not (now[index] and before[index])}
-        before = now
-    return min(best.values()) * trace.gap / 3600.0
-
-
-def _price(zone: str, price: float) -> float:
-    return price if zone else 1.0

@@ -199,10 +199,6 @@ class _Sight:
     def ready(self) -> int:
         return sum(node.ready for node in self.staying)
 
-    @property
-    def starting(self) -> int:
-        return len(self.staying) - self.ready
-
     def of(self, market: Market) -> tuple[Node, ...]:
         return tuple(node for node in self.staying if node.market is market)
 
@@ -222,9 +218,7 @@ def decide(rules: Rules, nodes: Sequence[Node], memory: Memory, *, wanted: int, 
     need = sight.wanted + sight.late - len(sight.staying)
     if need > 0:
         return tuple(_launches(sight, min(need, sight.room)))
-    if need < 0 and (drains := _surplus(sight, -need)):
-        return drains
-    return _returning(sight)
+    return _surplus(sight, len(sight.staying) - sight.wanted) or _returning(sight)
 
 
 def settle(
@@ -323,9 +317,12 @@ def _losses(sight: _Sight, zone: str) -> float:
 
 
 def _returning(sight: _Sight) -> tuple[Action, ...]:
-    """Exchanges on-demand nodes of an age for spot, a quarter at a time (Kubernetes' maxSurge), when all is calm."""
+    """Exchanges on-demand nodes of an age for spot, a quarter at a time (Kubernetes' maxSurge), when all is calm: no
+    node starts or leaves.
+    """
     rules = sight.rules
-    if rules.market is not MarketType.PREFER_SPOT or sight.starting or sight.ready < sight.wanted:
+    calm = sight.wanted <= sight.ready == len(sight.nodes)
+    if rules.market is not MarketType.PREFER_SPOT or not calm:
         return ()
     aged = [node for node in sight.of(Market.ON_DEMAND) if sight.now - node.since >= rules.replacement_age]
     if not aged or not sight.open():
@@ -334,7 +331,7 @@ def _returning(sight: _Sight) -> tuple[Action, ...]:
     if sight.room:
         return _spot(sight, min(count, sight.room), "spot may be back")
     known = any(sight.memory.zone(name, sight.now, rules.half_life).up for name in sight.open())
-    if not known or len(sight.staying) < len(sight.nodes):
+    if not known:
         return ()
     oldest = min(aged, key=lambda node: (node.since, node.name))
     return (Drain(oldest.name, "makes room for a spot node"),)

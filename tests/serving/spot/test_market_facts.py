@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bandari.serving.ray.bodies import RayClusterBody, RayGroupBody, RayNodeBody
-from bandari.serving.spot import Action, Launch, Node
+from bandari.serving.spot import Action, Drain, Launch, Node
 from bandari.serving.spot import Market as Bought
 from bandari.serving.supervisor.control import Refused
 from bandari.serving.supervisor.ray.market import MARKET_FILE, Market, chosen
@@ -112,6 +112,17 @@ def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(Refused, match='cannot find worker group "gpus"') as refusal:
         chosen(groups, "gpus")
     assert refusal.value.fix == '"gpu"?'
+
+
+def test_a_group_that_stands_at_the_cap_of_its_cluster_makes_room_before_it_goes_back_to_spot(tmp_path: Path) -> None:
+    market = Market(tmp_path)
+    nodes = [node("a", "z1", Bought.ON_DEMAND)]
+    market.restore(CLUSTER, GROUP, zone="z1", now=1.0)
+    assert market.act(CLUSTER, GROUP, nodes, wanted=2, existing={}, now=1e5, room=0) == (
+        Drain("a", "makes room for a spot node"),
+    )
+    found = market.act(CLUSTER, GROUP, nodes, wanted=1, existing={}, now=1e5, room=1)
+    assert [type(action) for action in found] == [Launch]
 
 
 def test_a_cluster_that_keeps_to_one_zone_falls_back_to_on_demand_in_it(tmp_path: Path) -> None:

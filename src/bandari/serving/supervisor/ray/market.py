@@ -12,7 +12,7 @@ import logging
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -66,12 +66,16 @@ class Market:
         wanted: int,
         existing: Mapping[str, int],
         now: float,
+        room: int | None = None,
     ) -> tuple[Action, ...]:
         """What the group has to do: launches that the market grants, and drains. A node that has its notice counts as
-        leaving. `existing`: workers of the whole Ray cluster that are to stay, by zone.
+        leaving. `existing`: workers of the whole Ray cluster that are to stay, by zone. `room`: how many more nodes of
+        the group the cluster's cap has room for, so that a group that stands at it exchanges its nodes one by one.
         """
         memory = self._facts.memories.get(group.group, Memory())
         rules = self.rules(cluster, group, existing, now)
+        if room is not None and len(nodes) + room < rules.max:
+            rules = replace(rules, min=min(rules.min, len(nodes) + room), max=len(nodes) + room)
         there = [node if node.name not in self.notices else spot.leaving(node) for node in nodes]
         shut = self.closed(group.group)
         after, actions = spot.settle(

@@ -170,7 +170,7 @@ class RayVerb(enum.StrEnum):
     NODES = "nodes"
     """{} -> {"nodes": [RayNodeStatus]}: all nodes of the cluster."""
     LAUNCH = "launch"
-    """{"group", "count"} -> {"nodes": [names], "refused": "why or empty"}: asked by the NodeProvider."""
+    """{"group", "count", "request"} -> {"nodes": [names], "refused": "why or empty"}: asked by the NodeProvider."""
     TERMINATE = "terminate"
     """{"node"} -> {}: asked by the NodeProvider; drains, then ends."""
     PREEMPT = "preempt"
@@ -215,6 +215,8 @@ class RayNodeStatus:
     since: float = 0.0
     leaves_at: float = 0.0
     """When its spot notice ends; 0: none."""
+    request: str = ""
+    """The autoscaler's own name for the launch, from `LAUNCH`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,11 @@ def adopt(supervisor: Supervisor) -> None:
         root = _by_pid(record) or leaders.get(record.spawn)
         if root is None and record.spawn:
             ending.kill_marked(supervisor.folder, record.name, record.spawn)
-        if record.group:
+            if record.pid:
+                ending.kill_session(record.pid, record.start)
+        if record.owner:
+            supervisor.ray.adopt(record, root)
+        elif record.group:
             supervisor._set(record.group).adopt(record, root)  # noqa: SLF001 - the other half of this class
         else:
             supervisor.gateway.adopt(record, root)
@@ -69,15 +73,18 @@ def _restore(supervisor: Supervisor) -> None:
             supervisor._set(name).apply(body)  # noqa: SLF001 - the other half of this class
         elif isinstance(body, GatewayBody):
             supervisor.gateway.restore(body, stored.outputs)
+        elif kind in supervisor.ray.kinds:
+            supervisor.ray.apply(kind, name, body, stored.outputs)
 
 
 def _disown(supervisor: Supervisor, address: str) -> None:
     """Forgets a resource, such as one of another version of bandari, and lets its processes serve on."""
     kind, _, name = address.partition(".")
     del supervisor.state.resources[address]
-    group = {"group": name, "gateway": ""}.get(kind)
+    group, owner = {"group": (name, ""), "gateway": ("", ""), "ray": (None, name)}.get(kind, (None, None))
     records = supervisor.state.records
-    records |= {r.name: replace(r, unclaimed=True) for r in records.values() if r.group == group}
+    known = [r for r in records.values() if r.owner == owner and group in {r.group, None}]
+    records |= {record.name: replace(record, unclaimed=True) for record in known}
 
 
 def _leaders(marks: Iterable[Marked]) -> dict[str, procfs.Stat]:
@@ -100,7 +107,7 @@ def _take_in(supervisor: Supervisor, marks: tuple[Marked, ...]) -> None:
             continue
         record = Record(
             mark.part, mark.spawn, group=mark.group, generation=mark.generation, pid=mark.stat.pid,
-            start=mark.stat.start, port=mark.port, ready=True, unclaimed=True,
+            start=mark.stat.start, port=mark.port, ready=True, unclaimed=True, owner=mark.owner, facts=mark.facts,
         )  # fmt: skip
         supervisor.state.records[mark.part] = record
         _log.warning("%s: found by its mark, pid %s", mark.part, mark.stat.pid)

@@ -44,13 +44,18 @@ Recipe = Callable[[Record], Launch]
 
 
 class Child:
-    """A process by name, alive or not. `log` is the name of its log, `group` and `generation` are only recorded."""
+    """A process by name, alive or not. `log` is the name of its log, `group` and `generation` are only recorded.
+    `alone`: SIGTERM goes to the process alone, which ends those below it in its own order.
+    """
 
-    def __init__(self, cluster: Cluster, record: Record, recipe: Recipe, *, policy: Policy, log: str = "") -> None:
+    def __init__(
+        self, cluster: Cluster, record: Record, recipe: Recipe, *, policy: Policy, log: str = "", alone: bool = False
+    ) -> None:
         self.cluster = cluster
         self.record = record
         self.recipe = recipe
         self.policy = policy
+        self.alone = alone
         self.life = Lifecycle(failures=record.failures, restarts=record.restarts)
         self.since = time.time()
         self.log = log_path(cluster.folder, log or record.name)
@@ -186,7 +191,10 @@ class Child:
             self.feed(EventKind.ADOPT_READY if self.record.ready else EventKind.ADOPT)
 
     def _terminate(self) -> None:
-        if self.root:
+        if self.root and self.alone:
+            ending.send(self.root, signal.SIGTERM)
+            ending.send(self.root, signal.SIGCONT)
+        elif self.root:
             ending.terminate(self.root)
 
     def _kill(self) -> None:
@@ -201,6 +209,8 @@ class Child:
         self._popen = None
         # What it leaves behind ends with it, as in a container.
         ending.kill_marked(self.cluster.folder, self.name, self.record.spawn)
+        if self.root:
+            ending.kill_session(self.root.pid, self.root.start)
         self.root = None
         fault("exit.before-forget")
         if told and self.state not in LEAVING and (line := last_line(self.log, self._log_offset)):

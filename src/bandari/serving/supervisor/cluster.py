@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Cluster:
             procfs.GENERATION_MARK: record.generation,
             procfs.GROUP_MARK: record.group,
             procfs.PORT_MARK: str(record.port),
+            procfs.OWNER_MARK: record.owner,
+            procfs.FACTS_MARK: json.dumps(dict(record.facts)) if record.facts else "",
         }
         return {name: value for name, value in marks.items() if value}
 

@@ -34,16 +34,16 @@ from bandari.serving.protocol import (
     Op,
     ReplicaSetBody,
     Request,
-    Status,
     Stored,
     plain,
 )
-from bandari.serving.supervisor import adoption, limits, logs
+from bandari.serving.supervisor import adoption, limits, logs, overview
 from bandari.serving.supervisor.cluster import Cluster
 from bandari.serving.supervisor.control import Control, Refused
 from bandari.serving.supervisor.faults import fault
 from bandari.serving.supervisor.gateway import Gateway
 from bandari.serving.supervisor.link import Connection, Link, Listeners
+from bandari.serving.supervisor.ray.parts import RayParts
 from bandari.serving.supervisor.replicas import ReplicaSet
 from bandari.serving.supervisor.store import Store
 from bandari.serving.supervisor.tables import group_tables
@@ -68,6 +68,7 @@ class Supervisor:
         self.link = Link(folder, Listeners(self._hello, self._load, self._lost))
         self.control = Control(folder, self.answer)
         self.autoscaler = Autoscaler()
+        self.ray = RayParts(self.cluster, self._forget)
         self.keys: tuple[str, ...] = ()
         self.revision = time.time_ns() // 1_000_000
         """Of the last table; begins above all of an earlier supervisor, which a gateway may still echo."""
@@ -103,6 +104,7 @@ class Supervisor:
         self.link.close()
         await self.control.close()
         await self.autoscaler.aclose()
+        await self.ray.aclose()
         if self._ended.is_set():
             adoption.sweep(self)
             adoption.end_orphans(self)
@@ -124,7 +126,10 @@ class Supervisor:
                     "bandari": __version__,
                 }
             case Op.OBSERVE:
-                return {"resources": [plain(r) for r in self.state.resources.values()], "status": plain(self.status())}
+                return {
+                    "resources": [plain(r) for r in self.state.resources.values()],
+                    "status": plain(overview.status(self)),
+                }
             case Op.APPLY:
                 return await self._apply(request)
             case Op.DELETE:
@@ -133,6 +138,8 @@ class Supervisor:
                 return self._refresh()
             case Op.STOP:
                 return self._stop()
+            case Op.RAY:
+                return await self.ray.answer(request.address, request.body)
 
     async def _apply(self, request: Request) -> Mapping[str, Any]:
         kind, _, name = request.address.partition(".")
@@ -148,6 +155,8 @@ class Supervisor:
         def save(outputs: Mapping[str, Any]) -> None:
             self._save(Stored(request.address, dict(request.body), dict(outputs)))
 
+        if kind in self.ray.kinds:
+            self.ray.check(kind, name, body)
         if isinstance(body, GatewayBody):
             known_one = self.state.resources.get(request.address)
             if not (known_one and known_one.body == request.body and self.gateway.body):
@@ -158,6 +167,8 @@ class Supervisor:
             save(outputs)
             if isinstance(body, ReplicaSetBody):
                 self._set(name).apply(body)
+            elif kind in self.ray.kinds:
+                self.ray.apply(kind, name, body, outputs)
         self.changed()
         fault("apply.before-answer")
         return {"outputs": dict(outputs)}
@@ -183,9 +194,18 @@ class Supervisor:
                 self.autoscaler.forget(name)
             if kind == "gateway":
                 self.gateway.stop()
+            if kind in self.ray.kinds:
+                self.ray.delete(kind, name)
             self.changed()
         fault("delete.before-answer")
         return {}
+
+    def _forget(self, address: str) -> None:
+        """Takes away what came to its end by itself; what a full disk keeps is ended again by the next supervisor."""
+        try:
+            self._delete(address)
+        except Refused as refused:
+            _log.warning("%s", refused)
 
     def _write(self, what: str, resources: dict[str, Stored]) -> None:
         """Takes `resources` for what is applied; Refused, and all is as before, when that cannot be written."""
@@ -241,9 +261,10 @@ class Supervisor:
                 _log.exception("%s: cannot bring it to what is wanted", replica_set.group)
             if replica_set.done:
                 self.sets.pop(replica_set.group)
+        self.ray.settle(stopping=self.state.stopping)
         self._tell()
         self._finish_drained()
-        if self.state.stopping and not self.sets:
+        if self.state.stopping and not self.sets and self.ray.done:
             self.gateway.stop()
             if self.gateway.done:
                 self._ended.set()
@@ -252,10 +273,10 @@ class Supervisor:
         if self.cluster.store.lost and not self.state.resources:
             return  # The gateway still has a table, and it is better than the empty one that we could make.
         groups = tuple(group_tables(self.state.resources, self.sets))
-        told = (groups, self.keys)
-        if self.table is None or told != (self.table.groups, self.table.keys):
+        told = (groups, self.keys, self.ray.tables())
+        if self.table is None or told != (self.table.groups, self.table.keys, self.table.services):
             self.revision += 1
-            self.table = GatewayTable(self.state.cluster, groups, self.keys, self.revision)
+            self.table = GatewayTable(self.state.cluster, groups, self.keys, self.revision, told[2])
         self.link.send(self.table)
 
     # --- the gateway's link
@@ -269,6 +290,7 @@ class Supervisor:
     def _load(self, connection: Connection) -> None:
         self.gateway.heard(connection)
         self._finish_drained()
+        self.ray.loads([linked.load.services for linked in self.link.connections])
         for replica_set in self.sets.values():
             if replica_set.body and replica_set.count == 0 and self.link.load(replica_set.group).queued:
                 self._scale(replica_set)
@@ -311,6 +333,7 @@ class Supervisor:
                 replica.measure(now)
             if replica_set.body and not self.state.stopping:
                 self._scale(replica_set)
+        self.ray.beat(now)
         if beats % _MEND_EVERY == 0 and not self.state.stopping:
             self._mend()
         if beats % _ROTATE_EVERY == 0:
@@ -349,25 +372,6 @@ class Supervisor:
         if replica_set.count != before:
             _log.info("%s: %s -> %s replicas: %s", body.group, before, replica_set.count, decision.reason)
             self.changed()
-
-    # --- status
-
-    def status(self) -> Status:
-        """Of every part; ready when all are."""
-        loads = {group: self.link.load(group) for group in self.sets}
-        in_flight = sum(load.in_flight for load in loads.values())
-        gateway = self.gateway.status(in_flight, sum(load.queued for load in loads.values()))
-        groups = [self.sets[group].status(loads[group]) for group in sorted(self.sets)]
-        applied = bool(groups) or gateway is not None
-        ready = applied and all(part.state in {"ready", "idle"} for part in groups)
-        gateway_ready = gateway is None or (gateway.state == "ready" and not gateway.reason)
-        return Status(
-            cluster=self.state.cluster,
-            ready=ready and gateway_ready and not self.state.stopping,
-            parts=((gateway,) if gateway else ()) + tuple(groups),
-            supervisor_pid=os.getpid(),
-            guard_pid=alive(self.folder / GUARD_PID_FILE) or 0,
-        )
 
 
 def _convert(body: Mapping[str, Any], kind: type[_Body], address: str) -> _Body:

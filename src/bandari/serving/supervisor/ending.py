@@ -65,6 +65,21 @@ def kill_marked(state: Path, part: str, spawn: str) -> None:
     _kill_all(lambda: [mark.stat for mark in marked(state) if mark.part == part and mark.spawn == spawn])
 
 
+def kill_session(leader: int, start: int) -> None:
+    """SIGKILL to what is left of the session of a process that began at `start` (clock ticks) and has ended. Some
+    programs write their title over their environment, and so over our mark; the kernel gives the number of a session
+    to nobody else while somebody is in it.
+    """
+
+    def left() -> list[Stat]:
+        now = stat(leader)
+        if now and now.start != start:
+            return []
+        return [p for p in processes() if p.session == leader and p.start >= start]
+
+    _kill_all(left)
+
+
 def _kill_all(find: Callable[[], Iterable[Stat]]) -> None:
     seen: set[tuple[int, int]] = set()
     for _ in range(_ROUNDS):

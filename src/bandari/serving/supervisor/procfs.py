@@ -5,10 +5,12 @@ A process is ours when it runs as our user and was started with our mark in its 
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 STATE_MARK = "BANDARI_CLUSTER_STATE"
 PART_MARK = "BANDARI_PART"
@@ -16,6 +18,8 @@ SPAWN_MARK = "BANDARI_SPAWN"
 GENERATION_MARK = "BANDARI_GENERATION"
 GROUP_MARK = "BANDARI_GROUP"
 PORT_MARK = "BANDARI_PORT"
+OWNER_MARK = "BANDARI_OWNER"
+FACTS_MARK = "BANDARI_FACTS"
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
@@ -46,6 +50,8 @@ class Marked:
     group: str = ""
     generation: str = ""
     port: int = 0
+    owner: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def leads(self) -> bool:
@@ -114,7 +120,17 @@ def _read_mark(process: Stat, state: str) -> Marked | None:
         group=values.get(GROUP_MARK, ""),
         generation=values.get(GENERATION_MARK, ""),
         port=int(port) if port.isdigit() else 0,
+        owner=values.get(OWNER_MARK, ""),
+        facts=_facts(values.get(FACTS_MARK, "")),
     )
+
+
+def _facts(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def descendants(root: int, found: Iterable[Stat]) -> tuple[Stat, ...]:

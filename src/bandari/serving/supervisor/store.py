@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -40,6 +42,10 @@ class Record:
     draining: bool = False
     unclaimed: bool = False
     """Found by its mark after the state was lost; it serves on until its group is applied again."""
+    owner: str = ""
+    """The Ray cluster that it belongs to; empty for replicas and the gateway."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What its owner has to know of it; also in its mark, so that it is known when the state is lost."""
 
 
 @dataclass(slots=True)
@@ -51,6 +57,10 @@ class State:
     records: dict[str, Record] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     """Replicas wanted by the autoscaler, by group."""
+    ray: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What was chosen for each Ray cluster, once: addresses, ports, namespace."""
+    ended: dict[str, str] = field(default_factory=dict)
+    """Ray clusters that came to a limit of their own, and to which."""
     stopping: bool = False
 
 
@@ -65,6 +75,8 @@ class _File:
     resources: tuple[Stored, ...] = ()
     records: tuple[Record, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    ray: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
     stopping: bool = False
 
 
@@ -157,6 +169,8 @@ def _state(file: _File) -> State:
         resources={stored.address: stored for stored in file.resources},
         records={record.name: record if same else replace(record, pid=0) for record in file.records},
         counts=file.counts,
+        ray=file.ray,
+        ended=file.ended,
         stopping=file.stopping,
     )
 
@@ -168,5 +182,7 @@ def _file(state: State) -> _File:
         resources=tuple(state.resources.values()),
         records=tuple(state.records.values()),
         counts=state.counts,
+        ray=state.ray,
+        ended=state.ended,
         stopping=state.stopping,
     )

@@ -21,6 +21,8 @@ POINTS = (
     "spawn.after-record",
     "exit.before-forget",
 )
+JOB_POINTS = ("job.taken", "job.opened", "job.submitted")
+"""The same for jobs, which need a Ray cluster to be tried."""
 _passed: dict[str, int] = {}
 
 

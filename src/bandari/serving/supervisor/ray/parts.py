@@ -16,6 +16,7 @@ from bandari.serving.ray.bodies import RAY_BODIES, RayVerb
 from bandari.serving.supervisor import procfs
 from bandari.serving.supervisor.cluster import Cluster
 from bandari.serving.supervisor.control import Refused
+from bandari.serving.supervisor.ray.jobs import Jobs
 from bandari.serving.supervisor.ray.nodes import Nodes
 from bandari.serving.supervisor.ray.part import Engine, Part
 from bandari.serving.supervisor.store import Record
@@ -31,7 +32,8 @@ class RayParts:
     def __init__(self, cluster: Cluster, forget: Callable[[str], None]) -> None:
         self.cluster = cluster
         self.nodes = Nodes(cluster, forget)
-        self.parts: tuple[Part, ...] = (self.nodes,)
+        self.jobs = Jobs(cluster, self.engine)
+        self.parts: tuple[Part, ...] = (self.nodes, self.jobs)
 
     def engine(self, name: str) -> Engine | None:
         """The Ray cluster of a name; None when there is none."""

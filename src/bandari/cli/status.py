@@ -14,7 +14,7 @@ from bandari.units import Memory
 
 COLOURS = {"ready": "green", "starting": "yellow", "backoff": "red", "failed": "red", "unready": "red"}
 FIELDS = ("kind", "name", "state", "ready", "replicas", "reason")
-EXTRA = ("in_flight", "queued", "scaling", "model", "engine", "stand_in")
+EXTRA = ("in_flight", "queued", "scaling", "model", "engine", "stand_in", "note")
 
 
 @click.command()
@@ -61,6 +61,8 @@ def _part_lines(part: Mapping[str, Any], width: int) -> Iterator[str]:
         yield f"      {click.style('stand-in', fg='yellow')}: {part['stand_in']} answers under this name"
     if part.get("reason"):
         yield f"      reason: {part['reason']}"
+    if part.get("note"):
+        yield f"      {part['note']}"
     if part.get("scaling"):
         yield f"      scaling: {part['scaling']}"
     for replica in part.get("detail", ()):

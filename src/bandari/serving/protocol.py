@@ -247,6 +247,8 @@ class PartStatus:
     model: str = ""
     engine: str = ""
     stand_in: str = ""
+    note: str = ""
+    """What else is to know of it, and no trouble: when a schedule runs next."""
 
 
 @dataclass(frozen=True, slots=True)

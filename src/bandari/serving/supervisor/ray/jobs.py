@@ -57,7 +57,7 @@ class Jobs:
         self.file = JobsFile(cluster.folder)
         self.logs = JobLogs(cluster.folder)
         self._folder = cluster.folder
-        self._changed = cluster.changed
+        self.changed = cluster.changed
         self._engine = engine
         self._temp = temp or functools.partial(places.cluster_folder, cluster.folder)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -197,7 +197,7 @@ class Jobs:
 
     def _followed(self, name: str, _task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
-        self._changed()
+        self.changed()
 
     async def _step(self, job: Job) -> None:
         engine, now = self._engine(job.body.cluster), time.time()

@@ -26,9 +26,13 @@ class Fired:
 
     seen: float
     """Up to when its clock was read: what was due before is done with."""
+    clock: str = ""
+    """Its expression and zone then."""
     last: float = 0.0
     job: str = ""
     """Name of the job of the last run."""
+    trouble: str = ""
+    """Why the last run that was due did not start; empty when it did."""
 
 
 @dataclass(frozen=True, slots=True)

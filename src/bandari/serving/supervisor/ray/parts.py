@@ -19,6 +19,7 @@ from bandari.serving.supervisor.control import Refused
 from bandari.serving.supervisor.ray.jobs import Jobs
 from bandari.serving.supervisor.ray.nodes import Nodes
 from bandari.serving.supervisor.ray.part import Engine, Part
+from bandari.serving.supervisor.ray.schedules import Schedules
 from bandari.serving.supervisor.store import Record
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class RayParts:
         self.cluster = cluster
         self.nodes = Nodes(cluster, forget)
         self.jobs = Jobs(cluster, self.engine)
-        self.parts: tuple[Part, ...] = (self.nodes, self.jobs)
+        self.schedules = Schedules(self.jobs)
+        self.parts: tuple[Part, ...] = (self.nodes, self.jobs, self.schedules)
 
     def engine(self, name: str) -> Engine | None:
         """The Ray cluster of a name; None when there is none."""
@@ -43,6 +45,8 @@ class RayParts:
         """Refused when a resource cannot be what is asked for; before it is on disk."""
         if kind == "raygroup" and name != f"{body.cluster}/{body.group}":
             raise Refused(f'cannot apply "{kind}.{name}": it is group "{body.group}" of cluster "{body.cluster}"')
+        if kind == "rayschedule":
+            self.schedules.check(name, body)
 
     def apply(self, kind: str, name: str, body: Any, outputs: Mapping[str, Any]) -> None:
         """Takes a resource that is on disk."""

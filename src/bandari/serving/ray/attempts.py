@@ -111,7 +111,12 @@ def wait(failed: int) -> float:
 
 def submission_id(job: Job, number: int) -> str:
     """Ray's id of an attempt, counted from 1: also a file name and a part of URLs."""
-    return f"{_ODD.sub('-', job.name)[:60].strip('-') or 'job'}-{job.token}-{number}"
+    return f"{slug(job.name)}-{job.token}-{number}"
+
+
+def slug(name: str) -> str:
+    """The name of a job as it begins its ids: letters, digits, `_`, `.` and `-`."""
+    return _ODD.sub("-", name)[:60].strip("-.") or "job"
 
 
 def opened(job: Job, now: float) -> Job:

@@ -1,0 +1,68 @@
+"""What is said of jobs: their log as it comes, what became of them, and tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from bandari.cli.output import Output
+from bandari.desired.secrets import mask
+from bandari.pipeline import jobs
+
+COLOURS = {"SUCCEEDED": "green", "RUNNING": "cyan", "PENDING": "yellow", "FAILED": "red", "LOST": "red"}
+_WIDEST = 60
+
+
+def follow_job(out: Output, cluster: str, ray: str, name: str) -> Mapping[str, Any]:
+    """The log on stdout, what is ours on stderr."""
+
+    def again(words: str) -> None:
+        click.echo(f"{name}: {words}", err=True)
+
+    return jobs.follow(cluster, ray, name, lambda line: out.line({"job": name, "line": line}, line), again)
+
+
+def ended(out: Output, row: Mapping[str, Any]) -> int:
+    """Says what became of a job; the exit code for it."""
+    code = jobs.exit_code(row)
+    tries = row.get("attempts", 0)
+    words = f"{row.get('name', 'the job')} {'succeeded' if code == 0 else _end(row)}"
+    words += f" after {tries} attempts" if tries > 1 else ""
+    click.echo(words + (f": {mask(row['message'])}" if code and row.get("message") else ""), err=True)
+    if out.as_json:
+        out.line({"job": job_row(row)}, "")
+    return code
+
+
+def _end(row: Mapping[str, Any]) -> str:
+    return {"STOPPED": "was stopped", "LOST": "was lost"}.get(row["state"], "failed")
+
+
+def job_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A job for programs; a command may hold a credential."""
+    return {**row, "entrypoint": mask(row.get("entrypoint", "")), "message": mask(row.get("message", ""))}
+
+
+def job_lines(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """A table for people, the newest last."""
+    cells = [("JOB", "STATE", "TRIES", "TOOK", "COMMAND"), *map(_cells, rows)]
+    widths = [max(len(cell[n]) for cell in cells) for n in range(4)]
+    for n, cell in enumerate(cells):
+        state = f"{cell[1]:{widths[1]}}"
+        colour = COLOURS.get(cell[1])
+        shown = click.style(state, fg=colour) if n and colour else state
+        yield f"{cell[0]:{widths[0]}}  {shown}  {cell[2]:{widths[2]}}  {cell[3]:{widths[3]}}  {cell[4]}"
+        message = rows[n - 1].get("message", "") if n else ""
+        if message and cell[1] not in ("SUCCEEDED", "RUNNING"):
+            yield f"    {mask(message)}"
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    end = row.get("ended") or time.time()
+    took = f"{max(0.0, end - row['started']):.0f} s" if row.get("started") else ""
+    tries = f"{row.get('attempts', 0)}/{row.get('max_retries', 1) + 1}"
+    words = " ".join(mask(row.get("entrypoint", "")).split())
+    return row["name"], row["state"], tries, took, words if len(words) <= _WIDEST else f"{words[:_WIDEST]}..."

@@ -1,4 +1,5 @@
-"""A plain Ray cluster for tests of what talks to one: a head and workers as processes, without a supervisor.
+"""Ray clusters for tests: `RaySite`, with a real supervisor, and a plain one for what only talks to a cluster: a head
+and workers as processes, without a supervisor.
 
     with plain_ray(tmp_path, workers=1) as ray:
         httpx.get(f"{ray.dashboard}/api/version")
@@ -24,7 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bandari.serving.ray.bodies import RayClusterBody, RayNodeBody
+from bandari.serving.protocol import plain
+from bandari.serving.ray.bodies import RayClusterBody, RayGroupBody, RayNodeBody
 from bandari.serving.ray.commands import (
     DASHBOARD_PORT,
     SERVE_PORT,
@@ -36,7 +38,11 @@ from bandari.serving.ray.commands import (
 )
 from bandari.serving.supervisor import procfs
 from bandari.serving.supervisor.ports import free_port
+from bandari.serving.supervisor.ray import places
+from bandari.testing.processes import Site, until
 
+SMALL = 300_000_000
+"""Bytes of memory for nodes of tests."""
 PATIENCE = 120.0
 """Seconds that a head may take on a machine that is busy with other things."""
 BIN = str(Path(sys.executable).parent)
@@ -192,3 +198,82 @@ def reap(folder: Path, started: Sequence[subprocess.Popen[bytes]] = ()) -> None:
         time.sleep(0.02)
     for process in started:
         process.wait()
+
+
+class RaySite(Site):
+    """A state folder with a supervisor that runs Ray clusters. Also their temp folders are gone after `close`."""
+
+    def ray(self, body: RayClusterBody, *groups: RayGroupBody) -> None:
+        """Applies a cluster with its groups; does not wait."""
+        self.apply(f"ray.{body.cluster}", plain(body))
+        for group in groups:
+            self.apply(f"raygroup.{group.cluster}/{group.group}", plain(group))
+
+    def settled(self, name: str, *groups: str, within: float = PATIENCE) -> None:
+        """Waits until a cluster and its groups are ready; AssertionError with their status."""
+        names = (name, *(f"{name}/{group}" for group in groups))
+
+        def good() -> bool:
+            return all(self.part(part).get("state") in {"ready", "idle"} for part in names)
+
+        try:
+            until(good, f"{names} ready", within=within)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {[self.part(part) for part in names]}") from None
+
+    def ask(self, verb: str, name: str, **body: Any) -> dict[str, Any]:
+        """One verb; AssertionError when it is refused."""
+        response = self.call("ray", name, body={"verb": verb, **body})
+        assert not response.get("error"), response
+        result: dict[str, Any] = response.get("result", {})
+        return result
+
+    def nodes(self, name: str, group: str = "") -> list[dict[str, Any]]:
+        """Nodes of a cluster, or of one of its groups."""
+        found = self.ask("nodes", name)["nodes"]
+        return [node for node in found if group in {"", node["group"]}]
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What the state file knows of a cluster."""
+        found: dict[str, Any] = json.loads((self.folder / "state.json").read_text())["ray"][name]
+        return found
+
+    def gcs(self, name: str) -> str:
+        """The address for `ray.init`."""
+        facts = self.facts(name)
+        return f"{facts['subnet']}.{places.HEAD_NUMBER}:{facts['gcs']}"
+
+    def start_driver(self, name: str, code: str) -> subprocess.Popen[str]:
+        """A driver of its own, connected to the cluster."""
+        begin = f"import ray, time, os; ray.init({self.gcs(name)!r}, logging_level='ERROR', log_to_driver=False)\n"
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("BANDARI_", "RAY_"))}
+        return subprocess.Popen(
+            [sys.executable, "-c", begin + code],
+            env=environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def driver(self, name: str, code: str, *, within: float = PATIENCE) -> str:
+        """The last line that a driver prints."""
+        with self.start_driver(name, code) as process:
+            try:
+                output, errors = process.communicate(timeout=within)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                output, errors = process.communicate()
+                raise AssertionError(f"not within {within:g} s: {output}{errors}") from None
+        assert process.returncode == 0, output + errors
+        return output.strip().splitlines()[-1] if output.strip() else ""
+
+    def temp(self, name: str) -> Path:
+        """The temp folder of a cluster."""
+        return places.cluster_folder(self.folder, name)
+
+    def close(self) -> None:
+        """Ends all that is left, and removes what it had in the temp folder."""
+        folders = [self.temp(path.name) for path in (self.folder / "ray").glob("*")]
+        super().close()
+        for folder in folders:
+            places.remove(folder)

@@ -92,6 +92,8 @@ class Market:
         failed = self._facts.memories.get(group.group, Memory()).weights(now)
         if not cluster.cross_zone:
             names = zones.together(names, existing=existing, failed=failed)
+        else:  # of zones that are as good to the group, the one where the cluster has fewest nodes comes first
+            names = tuple(sorted(names, key=lambda name: existing.get(name, 0)))
         return Rules(
             market=MarketType(group.market),
             min=min(group.min, group.max),

@@ -179,6 +179,11 @@ class Workers:
                 node.child.feed(EventKind.PASSED)
             elif node.ready:
                 node.child.feed(EventKind.FAILED, "the head does not count it as alive")
+            elif node.state is State.DRAINING and node.node_id:
+                node.child.feed(EventKind.DRAINED)  # its raylet is through and has ended; `ray start` would wait on
+            elif node.state is State.DRAINING and node.node_id:
+                # The raylet of a node that was drained ends when it has nothing to do; `ray start` does not see it.
+                node.child.feed(EventKind.DRAINED)
 
     def beat(self, now: float) -> None:
         """Once a second: what is due."""
@@ -219,7 +224,10 @@ class Workers:
         for node in self.nodes.values():
             if not node.leaving:
                 zones[node.facts.zone] = zones.get(node.facts.zone, 0) + 1
-        actions = engine.market.act(body, rules, nodes, wanted=wanted, existing=zones, now=time.time())
+        space = limits.room(self.counted(body), limits.counted(group.node), body.max_resources, count=max(group.max, 1))
+        actions = engine.market.act(
+            body, rules, nodes, wanted=wanted, existing=zones, now=time.time(), room=space.allowed
+        )
         started: list[str] = []
         refused = ""
         for action in actions:
@@ -235,7 +243,7 @@ class Workers:
             except CannotStart as error:
                 refused = str(error)
         if not actions and len(nodes) < min(wanted, group.max):
-            refused = f'no zone has spot for group "{group.group}" now'
+            refused = space.reason or f'no zone has spot for group "{group.group}" now'
         return started, refused
 
     def _room(self, body: RayClusterBody, group: RayGroupBody) -> limits.Room:

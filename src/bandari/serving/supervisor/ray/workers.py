@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _START = 180.0
 """Seconds after which a node that did not join is given up."""
-_LOST_NOTICE = 2.0
-"""From SIGTERM to SIGKILL when a spot notice is over."""
+_OVER = 3.0
+"""From SIGTERM to SIGKILL for a node that had its time to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,6 @@ class Workers:
             if node is None or node.leaves_at:
                 continue
             node.leaves_at = leaves_at
-            node.child.policy = replace(node.child.policy, terminate=_LOST_NOTICE)
             self._leave(node, max(leaves_at - now, 0.0), "spot notice")
 
     # --- keeping it true
@@ -159,17 +158,20 @@ class Workers:
 
     @property
     def current(self) -> bool:
-        """Whether every node is of the generation of its group and none is about to change."""
+        """Whether all that are wanted are there, of the generation of their group, and none is about to change."""
         body = self.engine.body
-        return body is None or not any(
-            node.leaving or node.state is State.STARTING or self._outdated(body, node) for node in self.nodes.values()
-        )
+        if body is None:
+            return True
+        if any(node.leaving or not node.ready or self._outdated(body, node) for node in self.nodes.values()):
+            return False
+        least = targets(body, self.groups.values())
+        return all(len(self.of(name)) >= count for name, count in least.items())
 
     def stop(self) -> None:
         """Ends all."""
         for node in list(self.nodes.values()):
             if node.state is not State.STOPPING:
-                node.stop(within=_LOST_NOTICE * 2)
+                node.stop(within=_OVER)
 
     def look(self, addresses: Mapping[str, str]) -> None:
         """Which nodes the head counts as alive, by address."""
@@ -294,6 +296,7 @@ class Workers:
             return
         _log.info("%s: leaves within %g s: %s", node.name, within, reason)
         self.engine.drain(node, within, reason)
+        node.child.policy = replace(node.child.policy, terminate=_OVER)
         node.leave(within=within)
 
     def _changed(self, node: Node, _old: State, new: State) -> None:

@@ -115,10 +115,18 @@ def _take_in(supervisor: Supervisor, marks: tuple[Marked, ...]) -> None:
 
 
 def sweep(supervisor: Supervisor) -> None:
-    """Ends what carries our mark and belongs to no start that is recorded."""
-    known = {record.spawn for record in supervisor.state.records.values()}
-    for mark in procfs.marked(supervisor.folder):
-        if mark.spawn not in known:
+    """Ends what carries our mark and belongs to no start that is recorded.
+
+    A process that gives itself a title may write over the end of its environment, as Ray's agents do: without a token
+    it belongs to the start that it descends from.
+    """
+    records = tuple(supervisor.state.records.values())
+    known = {record.spawn for record in records}
+    strangers = [mark for mark in procfs.marked(supervisor.folder) if mark.spawn not in known]
+    everyone = tuple(procfs.processes()) if strangers else ()
+    families = {found.pid for record in records if record.pid for found in procfs.descendants(record.pid, everyone)}
+    for mark in strangers:
+        if mark.spawn or mark.stat.pid not in families:
             _log.warning("%s: pid %s belongs to nothing that is to run; ends it", mark.part, mark.stat.pid)
             ending.send(mark.stat, signal.SIGKILL)
 

@@ -43,11 +43,15 @@ def test_the_floor_of_resources_is_there_without_any_demand(ray_site: RaySite) -
 
 
 def test_demand_adds_nodes_up_to_the_cap_and_never_above_it(ray_site: RaySite) -> None:
-    with ray_site.start_driver("auto", TASKS % (1, 12)) as driver:
+    said: list[str] = []
+    with ray_site.start_driver("auto", TASKS % (1.5, 12)) as driver:
         most = 0
         while driver.poll() is None:
             most = max(most, len(ray_site.nodes("auto", "work")))
+            if len(running(ray_site)) == 2 and not said:
+                said = ray_site.ask("why", "auto")["lines"]
         output, errors = driver.communicate()
+    assert 'x {1 widget}: group "work" could take it: the cluster may have 4 "CPU", has 4' in " ".join(said)
     assert (driver.returncode, output.strip().splitlines()[-1:]) == (0, ["2"]), output + errors
     assert most == 2, "4 CPUs are two nodes, though the group may have three"
     why = ray_site.log("supervisor").read_text()

@@ -13,17 +13,15 @@ from collections import Counter
 from typing import Any
 
 from ray.autoscaler.v2.sdk import GcsClient, get_cluster_resource_state
-from ray.core.generated.autoscaler_pb2 import LabelSelectorConstraint
 
-_OPERATORS = {
-    LabelSelectorConstraint.LABEL_OPERATOR_IN: "in",
-    LabelSelectorConstraint.LABEL_OPERATOR_NOT_IN: "not in",
-}
+_NOT_IN = 2
+"""`LABEL_OPERATOR_NOT_IN` of Ray's common.proto."""
 
 
 def _request(request: Any, count: int, gang: str) -> dict[str, Any]:
-    constraints = [c for selector in request.label_selectors[:1] for c in selector.label_constraints]
-    labels = [[c.label_key, _OPERATORS.get(c.operator, "in"), sorted(c.label_values)] for c in constraints]
+    selectors = list(getattr(request, "label_selectors", ()))[:1]  # the first is what is wanted, the rest fall back
+    constraints = [c for selector in selectors for c in selector.label_constraints]
+    labels = [[c.label_key, "not in" if c.operator == _NOT_IN else "in", sorted(c.label_values)] for c in constraints]
     return {"resources": dict(request.resources_bundle), "count": count, "labels": labels, "gang": gang}
 
 
@@ -32,7 +30,8 @@ def pending(gcs: str) -> list[dict[str, Any]]:
     state = get_cluster_resource_state(GcsClient(address=gcs))
     found = [_request(one.request, one.count, "") for one in state.pending_resource_requests]
     for gang in state.pending_gang_resource_requests:
-        bundles = [request for selector in gang.bundle_selectors[:1] for request in selector.resource_requests]
+        selectors = list(getattr(gang, "bundle_selectors", ()))[:1]
+        bundles = [request for selector in selectors for request in selector.resource_requests] or list(gang.requests)
         words = [json.dumps(_request(request, 1, gang.details), sort_keys=True) for request in bundles]
         found += [json.loads(word) | {"count": count} for word, count in Counter(words).items()]
     for constraint in state.cluster_resource_constraints:

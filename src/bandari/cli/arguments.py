@@ -46,16 +46,33 @@ def target_options(function: F) -> F:
             help="Serve groups that cannot run here with a built-in model (tiny), or one group in any case.",
         ),
         click.option("--skip", multiple=True, metavar="SECTION", help="Leave a section of the file out."),
+        _kept("--name", "NAME", "Name of the cluster, where the file names none [the file's stem]."),
+        _kept("--render", "ENV.yaml", "Render the file as a Jinja template with the variables of ENV.yaml."),
     )
     for option in options:
         function = option(function)
     return function
 
 
+def _kept(option: str, metavar: str, text: str) -> Callable[[F], F]:
+    """An option that `options_of` finds by itself, so that no verb has to pass it on."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        context.meta[f"{__name__}.{parameter.name}"] = value or ""
+
+    return click.option(option, metavar=metavar, help=text, expose_value=False, callback=keep)
+
+
+def _kept_value(name: str) -> str:
+    context = click.get_current_context(silent=True)
+    return str(context.meta.get(f"{__name__}.{name}", "")) if context else ""
+
+
 def options_of(target: str | None, stand_in: tuple[str, ...], skip: tuple[str, ...]) -> pipeline.Options:
     """The options as a value; `--skip a,b` is `--skip a --skip b`."""
     sections = frozenset(part.strip() for item in skip for part in item.split(",") if part.strip())
-    return pipeline.Options(ProviderName(target) if target else None, stand_in, sections)
+    provider = ProviderName(target) if target else None
+    return pipeline.Options(provider, stand_in, sections, _kept_value("name"), _kept_value("render"))
 
 
 def cluster_option(function: F) -> F:
@@ -81,13 +98,18 @@ def chosen_cluster(cluster: str | None, argument: str | None, option: str | None
 
 
 def cluster_of(path: Path) -> str:
-    """The name that a file gives its cluster; InvalidInput when the file has errors."""
-    from bandari.specs.read import read
+    """The name that a file gives its cluster; InvalidInput when the file has errors.
+
+    A template is not rendered for that: its cluster has the name of its file.
+    """
+    from bandari.specs.read import name_of, read
 
     text, findings = pipeline.load(path)
     if text is None:
         raise InvalidInput(tuple(findings))
     state, found = read(text, str(path), target=ProviderName.LOCAL)
+    if state is None and [finding.code for finding in found] == ["BND729"]:
+        return name_of(str(path))
     if state is None:
         raise InvalidInput(tuple(found))
     return state.target.cluster

@@ -24,12 +24,15 @@ LARGEST_FILE = 2**20
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line adds to the file. `stand_in` holds `MODEL` (all groups that cannot run here) or
-    `GROUP=MODEL`; `skip` holds sections of the file.
+    `GROUP=MODEL`; `skip` holds sections of the file; `name` is the cluster of a file that names none; `render` is the
+    YAML file of variables of a Jinja template.
     """
 
     target: ProviderName | None = None
     stand_in: tuple[str, ...] = ()
     skip: frozenset[str] = frozenset()
+    name: str = ""
+    render: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,20 @@ def check(path: Path, options: Options | None = None, *, host: Host | None = Non
     text, findings = load(path)
     if text is None:
         return Checked(str(path), {}, None, None, findings)
-    state, found = read(text, str(path), target=options.target)
-    findings.add(*found)
     sources = {str(path): text}
+    label = str(path)
+    if options.render:
+        from bandari.pipeline.rendering import render
+
+        rendered = render(text, str(path), Path(options.render))
+        sources[options.render] = rendered.variables
+        findings.add(*rendered.diagnostics)
+        if rendered.text is None:
+            return Checked(str(path), sources, None, None, findings)
+        text, label = rendered.text, rendered.label
+        sources[label] = text
+    state, found = read(text, label, target=options.target, name=options.name)
+    findings.add(*found)
     if state is None:
         return Checked(str(path), sources, None, None, findings)
     return _analysed(Checked(str(path), sources, state, None, findings), options, host)

@@ -116,7 +116,7 @@ def save(planned: Planned) -> SavedPlan:
     """The plan as a file's content: digests and names, no values."""
     from bandari.planning import saved
 
-    source = planned.checked.sources[planned.checked.file]
+    source = "".join(planned.checked.sources.values())
     return saved.SavedPlan(
         file=str(Path(planned.checked.file).resolve()),
         target=planned.options.target.value if planned.options.target else "",
@@ -127,13 +127,19 @@ def save(planned: Planned) -> SavedPlan:
         observed_digest=saved.observed_digest(planned.observed),
         bandari=__version__,
         changes=saved.changes(planned.plan),
+        name=planned.options.name,
+        render=str(Path(planned.options.render).resolve()) if planned.options.render else "",
     )
 
 
 def replan(document: SavedPlan, progress: Progress | None = None) -> Planned:
     """The plan that a saved one stands for; StalePlan when anything that it was made from has changed."""
     options = Options(
-        ProviderName(document.target) if document.target else None, document.stand_in, frozenset(document.skip)
+        ProviderName(document.target) if document.target else None,
+        document.stand_in,
+        frozenset(document.skip),
+        document.name,
+        document.render,
     )
     planned = plan(Path(document.file), options, progress=progress)
     if why := document.stale(save(planned)):

@@ -27,6 +27,8 @@ class SavedPlan:
     observed_digest: str
     bandari: str
     changes: tuple[Mapping[str, Any], ...] = field(default=())
+    name: str = ""
+    render: str = ""
     bandari_plan: int = FORMAT
 
     def to_text(self) -> str:

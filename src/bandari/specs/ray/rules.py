@@ -6,19 +6,17 @@ Rules read the values themselves, so they speak even where another part of the f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from bandari.diagnostics import Diagnostic, Related, error, warning
+from bandari.diagnostics import Diagnostic, Related, did_you_mean, error, warning
 from bandari.document import Document, Path
-from bandari.specs.ray import flags, names
+from bandari.specs.ray import accelerators, flags, names
+from bandari.specs.ray.accelerators import ACCELERATOR, TOPOLOGY, amount
 from bandari.specs.ray.compute import CUSTOM, DEFAULT_MAX_NODES
-from bandari.specs.ray.tree import at
+from bandari.specs.ray.tree import at, where_of
 from bandari.units import Memory
 
-ACCELERATOR = "ray.io/accelerator-type"
-TOPOLOGY = "ray.io/tpu-topology"
-_GKE_TPU = ("cloud.google.com/gke-tpu-topology", "cloud.google.com/gke-tpu-accelerator")
 _TYPED = ("CPU", "GPU", "memory", "object_store_memory", "system_reserved_cpu_millicpu", "system_reserved_memory_bytes")
 """Keys of `resources` that Ray knows; every other key is a custom resource."""
 
@@ -33,6 +31,7 @@ def findings(document: Document) -> Iterator[Diagnostic]:
     yield from _no_workers(document)
     yield from names.findings(document)
     yield from _efa(document)
+    yield from _order(document)
     for key in ("min_resources", "max_resources"):
         yield from _lower_case(document, (key,))
     if isinstance(value.get("zones"), list):
@@ -52,8 +51,7 @@ def node_paths(document: Document) -> Iterator[Path]:
 def _node(document: Document, path: Path) -> Iterator[Diagnostic]:
     yield from _one_shape(document, path)
     yield from _within(document, path)
-    yield from _accelerator(document, path)
-    yield from _tpu(document, path)
+    yield from accelerators.findings(document, path)
     yield from _required_labels(document, path)
     yield from _bounds(document, path)
     yield from _lower_case(document, (*path, "resources"))
@@ -82,15 +80,10 @@ def _one_shape(document: Document, path: Path) -> Iterator[Diagnostic]:
         )
 
 
-def where_of(path: Path) -> str:
-    """The head or a group in a message."""
-    return "the head" if path[0] == "head_node" else f"worker_nodes[{path[1]}]"
-
-
 def _within(document: Document, path: Path) -> Iterator[Diagnostic]:
     logical, physical = at(document, (*path, "resources")), at(document, (*path, "required_resources"))
     for key in ("CPU", "GPU", "memory"):
-        has, asked = _number(physical.get(key)), _number(logical.get(key))
+        has, asked = amount(physical.get(key)), amount(logical.get(key))
         if has and asked and asked > has:
             yield error(
                 "BND702",
@@ -110,81 +103,6 @@ def _said(key: str, amount: float, *, exact: bool = False) -> str:
         if amount < 1e6
         else str(int(amount))
     )
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool):
-        return 0
-    if isinstance(value, str):
-        try:
-            return Memory.parse(value).bytes
-        except ValueError:
-            return 0
-    return float(value) if isinstance(value, int | float) and abs(value) < 2.0**62 else 0
-
-
-def _accelerator(document: Document, path: Path) -> Iterator[Diagnostic]:
-    required, labels = at(document, (*path, "required_resources")), at(document, (*path, "required_labels"))
-    named = [
-        ((*path, "required_resources", "accelerator"), required.get("accelerator")),
-        ((*path, "required_labels", ACCELERATOR), labels.get(ACCELERATOR)),
-    ]
-    for place, kind in named:
-        if not isinstance(kind, str) or kind.upper().startswith("TPU") or _number(required.get("GPU")) > 0:
-            continue
-        by_type = "" if required else "; with an instance_type the machine says which GPU it has"
-        yield error(
-            "BND705",
-            document.key_span(place),
-            f"cannot ask for the accelerator {kind!r} without a number of GPUs",
-            why=f"how many of them a node has is not said{by_type}",
-            fix="add `GPU: 1` to required_resources" if required else "remove it, or write required_resources with GPU",
-        )
-
-
-def _tpu(document: Document, path: Path) -> Iterator[Diagnostic]:
-    required = at(document, (*path, "required_resources"))
-    labels = {name: at(document, (*path, name)) for name in ("labels", "required_labels")}
-    yield from _tpu_labels_twice(document, path, labels)
-    merged = {**labels["labels"], **labels["required_labels"]}
-    kind = merged.get(ACCELERATOR)
-    by_label = isinstance(labels["required_labels"].get(ACCELERATOR), str) and str(kind).upper().startswith("TPU")
-    if not (_number(required.get("TPU")) or by_label):
-        return
-    selectors = at(document, (*path, "advanced_instance_config", "spec", "nodeSelector"))
-    placed = all(key in selectors for key in _GKE_TPU) or (
-        isinstance(kind, str) and kind.upper().startswith("TPU") and TOPOLOGY in merged
-    )
-    parts = {
-        "required_resources.TPU": bool(_number(required.get("TPU"))),
-        "required_resources.tpu_hosts": bool(_number(required.get("tpu_hosts"))),
-        f"{ACCELERATOR}: TPU-... and {TOPOLOGY} in required_labels": placed,
-    }
-    if missing := [name for name, there in parts.items() if not there]:
-        yield error(
-            "BND706",
-            document.key_span((*path, "required_resources", "TPU")),
-            f"cannot place the TPUs of {where_of(path)}, which lacks {', '.join(missing)}",
-            why="a slice of TPUs has chips, hosts, a kind and a topology",
-            fix=f"add {missing[0]}",
-        )
-
-
-def _tpu_labels_twice(document: Document, path: Path, labels: Mapping[str, Mapping[str, Any]]) -> Iterator[Diagnostic]:
-    for key in (ACCELERATOR, TOPOLOGY):
-        if all(key in part for part in labels.values()) and (key == TOPOLOGY or _is_tpu(labels)):
-            yield error(
-                "BND707",
-                document.key_span((*path, "labels", key)),
-                f"cannot take {key} from both labels and required_labels",
-                why="which of them selects the TPUs is not clear",
-                fix="keep the one in required_labels",
-                related=[Related(document.key_span((*path, "required_labels", key)), "the other one")],
-            )
-
-
-def _is_tpu(labels: Mapping[str, Mapping[str, Any]]) -> bool:
-    return any(str(part.get(ACCELERATOR)).upper().startswith("TPU") for part in labels.values())
 
 
 def _required_labels(document: Document, path: Path) -> Iterator[Diagnostic]:
@@ -279,3 +197,35 @@ def _zones_twice(document: Document) -> Iterator[Diagnostic]:
         for index in places[1:]:
             message = f"cannot use the zone {zone!r} twice: it counts once"
             yield warning("BND737", document.span(("zones", index)), message, fix="remove it")
+
+
+def _order(document: Document) -> Iterator[Diagnostic]:
+    """Ranked names that no group has; the halves of a PREFER_SPOT group are `x/spot` and `x/on-demand`."""
+    groups = document.value.get("worker_nodes")
+    known: set[str] = set()
+    for group in groups if isinstance(groups, list) else ():
+        name = names.name_of(group)[0] if isinstance(group, dict) else ""
+        known.add(name)
+        if isinstance(group, dict) and group.get("market_type") == "PREFER_SPOT":
+            known |= {f"{name}/spot", f"{name}/on-demand"}
+    for path, name in _ranked(document.value.get("flags")):
+        if name not in known:
+            near = did_you_mean(name, known - {""})
+            fix = f"did you mean {near}?" if near else f"name groups of the file: {', '.join(sorted(known - {''}))}"
+            message = f"cannot rank the group {name!r}: there is none of that name"
+            yield error("BND739", document.span(("flags", *path)), message, fix=fix)
+
+
+def _ranked(value: Any) -> Iterator[tuple[Path, str]]:
+    """Each name in a group_order, and where it stands in the flags."""
+    rankers = value.get("instance_ranking_strategy") if isinstance(value, dict) else None
+    for index, ranker in enumerate(rankers if isinstance(rankers, list) else ()):
+        config = ranker.get("ranker_config") if isinstance(ranker, dict) else None
+        order = config.get("group_order") if isinstance(config, dict) else None
+        base = ("instance_ranking_strategy", index, "ranker_config", "group_order")
+        for place, item in enumerate(order if isinstance(order, list) else ()):
+            if isinstance(item, str):
+                yield (*base, place), item
+            for inner, name in enumerate(item if isinstance(item, list) else ()):
+                if isinstance(name, str):
+                    yield (*base, place, inner), name

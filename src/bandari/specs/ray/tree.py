@@ -108,3 +108,8 @@ def part(document: Document, path: Path) -> Document:
 def of(document: Document, node: Node) -> Document:
     """A rewritten document of the same file."""
     return Document(document.file, node.value, node)
+
+
+def where_of(path: Path) -> str:
+    """The head or a group in a message."""
+    return "the head" if path[0] == "head_node" else f"worker_nodes[{path[1]}]"

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from bandari.cli.arguments import chosen_cluster
 from bandari.cli.output import Output, verb
-from bandari.pipeline.asking import ask_ray, chosen_ray_cluster
+from bandari.cli.ray.target import chosen_ray, ray_option
+from bandari.pipeline.asking import ask_ray
 from bandari.serving.ray.bodies import RayVerb
 
 
@@ -22,7 +22,7 @@ from bandari.serving.ray.bodies import RayVerb
     "--notice", metavar="SECONDS", type=float, help="From the notice to the loss of a node [as the file says, or 120]."
 )
 @click.option("--restore", is_flag=True, help="Give spot back instead of taking it away.")
-@click.option("--cluster", metavar="NAME[/RAY]", help="A cluster, and the Ray cluster in it [the only one there is].")
+@ray_option
 @verb
 def preempt(out: Output, group: str, zone: str, notice: float | None, *, restore: bool, cluster: str | None) -> int:
     """Take spot capacity away from GROUP: its spot nodes get their notice, and none can be had until --restore."""
@@ -30,9 +30,7 @@ def preempt(out: Output, group: str, zone: str, notice: float | None, *, restore
         raise click.UsageError("--notice and --restore do not go together: what is restored has no notice")
     if notice is not None and not (math.isfinite(notice) and notice >= 0):
         raise click.BadParameter(f"{notice:g} is not 0 seconds or more", param_hint="--notice")
-    name, _, ray = (cluster or "").partition("/")
-    name = chosen_cluster(name or None, None, None)
-    ray = chosen_ray_cluster(name, ray)
+    name, ray = chosen_ray(cluster)
     place = {"group": group, "zone": zone}
     where = f'group "{group}" of "{ray}"' + (f" in {zone}" if zone else "")
     facts = {"cluster": name, "ray": ray, "group": group, "zone": zone, "restored": restore}

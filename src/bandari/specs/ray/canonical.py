@@ -116,7 +116,7 @@ def _settings(draft: Draft, found: Diagnostics, provider: str, *, cluster: bool,
     if not isinstance(draft.value("advanced_instance_config"), dict):
         return
     child, place = draft.items["advanced_instance_config"]
-    body, said, features = passthrough.shaped(child, provider)
+    body, said, features = passthrough.shaped(child, place if child.at_key else child.span, provider)
     found.add(*said)
     draft.put("advanced_instance_config", body, place)
     for feature in features:

@@ -192,46 +192,48 @@ class _Walk:
     def key(self, word: str) -> str:
         return snake(word) if self.provider == "gcp" else word
 
-    def conform(self, node: Node, shape: Shape, path: str) -> Node:
+    def conform(self, node: Node, shape: Shape, path: str, where: Span) -> Node:
+        """The value in its shape; `where` is its place, that of its key where it begins below."""
         if node.value is None:
             return node
         if isinstance(shape, ListOf):
-            return self._list(node, shape, path)
+            return self._list(node, shape, path, where)
         if isinstance(shape, Kind) and shape is not Kind.MAP:
-            self._plain(node, shape, path)
+            self._plain(node, shape, path, where)
             return node
-        return self._map(node, {} if isinstance(shape, Kind) else shape, path)
+        return self._map(node, {} if isinstance(shape, Kind) else shape, path, where)
 
-    def _list(self, node: Node, shape: ListOf, path: str) -> Node:
+    def _list(self, node: Node, shape: ListOf, path: str, where: Span) -> Node:
         if not isinstance(node.value, list):
-            self._wrong(node, "a list", path)
+            self._wrong(node, "a list", path, where)
             return node
-        items = [self.conform(child, shape.of, f"{path}[{n}]") for n, child in enumerate(node.children.values())]
-        return sequence(items, node)
+        children = enumerate(node.children.values())
+        return sequence([self.conform(c, shape.of, f"{path}[{n}]", c.span) for n, c in children], node)
 
-    def _map(self, node: Node, shape: Mapping[str, Shape], path: str) -> Node:
+    def _map(self, node: Node, shape: Mapping[str, Shape], path: str, where: Span) -> Node:
         if isinstance(node.value, list) and node.value and all(isinstance(item, dict) for item in node.value):
-            node = self._merged(node, path)
+            node = self._merged(node, path, where)
         if not isinstance(node.value, dict):
-            self._wrong(node, "a mapping", path)
+            self._wrong(node, "a mapping", path, where)
             return node
         draft = Draft(node)
         for word, (child, place) in list(draft.items.items()):
             inner = shape.get(self.key(word))
             if inner is not None:
-                draft.put(word, self.conform(child, inner, f"{path}.{word}"), place)
+                below = place if child.at_key else child.span
+                draft.put(word, self.conform(child, inner, f"{path}.{word}", below), place)
         return draft.node()
 
-    def _merged(self, node: Node, path: str) -> Node:
+    def _merged(self, node: Node, path: str, where: Span) -> Node:
         draft = Draft(Node({}, node.span, node.at_key))
         for item in node.children.values():
             for word, (child, place) in Draft(item).items.items():
                 draft.put(word, child, place)
         message = f"cannot take a list as {path}: it is read as the mapping in it"
-        self.found.append(warning("BND724", node.span, message, fix="remove the `- ` before its keys"))
+        self.found.append(warning("BND724", where, message, fix="remove the `- ` before its keys"))
         return draft.node()
 
-    def _plain(self, node: Node, kind: Kind, path: str) -> None:
+    def _plain(self, node: Node, kind: Kind, path: str, where: Span) -> None:
         value = node.value
         digits = isinstance(value, str) and value.isdecimal()
         fits = {
@@ -240,33 +242,33 @@ class _Walk:
             Kind.FLAG: isinstance(value, bool),
         }
         if not fits.get(kind, True):
-            self._wrong(node, kind.value, path)
+            self._wrong(node, kind.value, path, where)
 
-    def _wrong(self, node: Node, wanted: str, path: str) -> None:
+    def _wrong(self, node: Node, wanted: str, path: str, where: Span) -> None:
         message = f"cannot take {shown(node.value)} as {path}: {wanted} is expected"
         why = f"that is the shape of {_NAMES[self.provider]}"
-        self.found.append(error("BND723", node.span, message, why=why, fix=f"write {wanted}"))
+        self.found.append(error("BND723", where, message, why=why, fix=f"write {wanted}"))
 
 
-def shaped(node: Node, provider: str = "") -> tuple[Node, tuple[Diagnostic, ...], tuple[Feature, ...]]:
+def shaped(node: Node, place: Span, provider: str = "") -> tuple[Node, tuple[Diagnostic, ...], tuple[Feature, ...]]:
     """A body in its provider's shape, what is wrong with it, and the feature tags that were in it."""
     provider = provider or provider_of(node.value)
     if provider not in _SHAPES:
-        return node, tuple(_unclear(node)), ()
+        return node, tuple(_unclear(node, place)), ()
     walk = _Walk(provider)
-    node = walk.conform(node, _SHAPES[provider], "advanced_instance_config")
+    node = walk.conform(node, _SHAPES[provider], "advanced_instance_config", place)
     found = (*walk.found, *_refused(node, provider), *_unknown(node, provider))
     features: list[Feature] = []
     node = _TAGS[provider](node, features) if provider in _TAGS else node
     return node, found, tuple(features)
 
 
-def _unclear(node: Node) -> Iterator[Diagnostic]:
+def _unclear(node: Node, place: Span) -> Iterator[Diagnostic]:
     if node.value:
         keys = ", ".join(map(str, list(node.value)[:4]))
         yield warning(
             "BND725",
-            node.span,
+            place,
             f"cannot tell whose settings these are: {keys}",
             why="they are kept as written, and no provider reads them",
             fix="write keys of one provider: RunInstances, instance_properties, or metadata and spec of a pod",

@@ -157,6 +157,8 @@ class Nodes:
             for entry in discovery.targets(self.cluster.name, name, self._nodes(engine))
         ]
         discovery.write(self.cluster.folder, entries)
+        if self.engines:
+            self.cluster.changed()  # ages of nodes, back-offs and the trouble of zones end by the clock alone
 
     def _in_use(self, name: str) -> bool:
         resources = self.cluster.store.state.resources.values()

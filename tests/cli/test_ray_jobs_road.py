@@ -25,11 +25,11 @@ TASKS = """
 import ray, sys, time
 ray.init(log_to_driver=False)
 @ray.remote(max_retries=5, resources={"side": 0.1})
-def square(n):
-    time.sleep(float(sys.argv[1]))
+def square(n, seconds):
+    time.sleep(seconds)
     return n * n
 print("begins", flush=True)
-print("sum", sum(ray.get([square.remote(n) for n in range(4)])), flush=True)
+print("sum", sum(ray.get([square.remote(n, float(sys.argv[1])) for n in range(4)])), flush=True)
 """
 
 
@@ -41,7 +41,7 @@ class Road:
     site: RaySite
 
     def ray(self, *words: str, **extra: Any) -> Ran:
-        return self.user.bandari("ray", *words, timeout=2 * PATIENCE, **extra)
+        return self.user.bandari("ray", *words, timeout=PATIENCE, **extra)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -158,7 +158,7 @@ def test_a_worker_that_dies_in_the_middle_of_a_job_changes_nothing_of_its_result
         read_until(process, "begins")
         (node,) = road.site.nodes("try", "side")
         os.kill(node["pid"], signal.SIGKILL)
-        out, err = process.communicate(timeout=2 * PATIENCE)
+        out, err = process.communicate(timeout=PATIENCE)
     assert "sum 14" in out, (out, err)
     assert process.returncode == 0
     assert road.job("worker-dies")["attempts"] == 1
@@ -168,7 +168,7 @@ def test_a_supervisor_that_dies_in_the_middle_of_a_job_changes_nothing_of_its_re
     with road.start("submit", "--name", "supervisor-dies", "--working-dir", ".", "--", "python tasks.py 1") as process:
         read_until(process, "begins")
         os.kill(road.site.status()["supervisor_pid"], signal.SIGKILL)
-        out, err = process.communicate(timeout=2 * PATIENCE)
+        out, err = process.communicate(timeout=PATIENCE)
     assert "sum 14" in out, (out, err)
     assert process.returncode == 0
     assert road.job("supervisor-dies")["attempts"] == 1
@@ -181,7 +181,7 @@ def test_a_head_that_dies_in_the_middle_of_a_job_makes_it_lost_and_then_right(ro
         (head,) = road.site.nodes("try", "head")
         os.killpg(head["pid"], signal.SIGKILL)
         road.until("head-dies", lambda row: row["state"] == "LOST")
-        out, err = process.communicate(timeout=2 * PATIENCE)
+        out, err = process.communicate(timeout=PATIENCE)
     assert "sum 14" in out, (out, err)
     assert "attempt 1 was lost" in err
     assert process.returncode == 0

@@ -36,6 +36,8 @@ class Seen:
     """Ray's JobErrorType."""
     entrypoint: str = ""
     exit_code: int | None = None
+    node: str = ""
+    """Ray's id of the node of its driver; empty before there is one."""
     started: float = 0.0
     ended: float = 0.0
 
@@ -66,6 +68,14 @@ class Dashboard:
         """All that were submitted, by whomever."""
         found = _data(await self._ask("GET", "/api/jobs/"))
         return tuple(_seen(item) for item in found if item.get("submission_id"))
+
+    async def alive(self) -> frozenset[str]:
+        """Ray's ids of the nodes that it counts as alive."""
+        found = _data(await self._ask("GET", "/api/v0/nodes"))
+        try:
+            return frozenset(node["node_id"] for node in found["data"]["result"]["result"] if node["state"] == "ALIVE")
+        except (KeyError, TypeError) as error:
+            raise Away(f"no list of nodes: {error!r}") from error
 
     async def stop(self, submission: str) -> None:
         """Asks for the end of a job; one that is over or unknown is no trouble."""
@@ -104,6 +114,7 @@ def _seen(item: Mapping[str, Any]) -> Seen:
         error=str(item.get("error_type") or ""),
         entrypoint=str(item.get("entrypoint") or ""),
         exit_code=code if isinstance(code, int) else None,
+        node=str(item.get("driver_node_id") or ""),
         started=(item.get("start_time") or 0) / 1000,
         ended=(item.get("end_time") or 0) / 1000,
     )

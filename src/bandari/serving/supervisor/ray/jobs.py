@@ -241,19 +241,20 @@ class Jobs:
         if seen is None:
             self._end(job, JobState.LOST, "the head was lost, and with it the job")
             return
+        if seen.state != JobState.PENDING:
+            self._change(job.name, lambda fresh: attempts.begun(fresh, seen.started or time.time()))
+        earlier = attempt.epoch < epoch
         match seen.state:
             case "SUCCEEDED":
                 self._end(job, JobState.SUCCEEDED, "", seen.exit_code)
             case "STOPPED":
                 self._end(job, JobState.STOPPED, "stopped")
             case "FAILED":
-                lost = _died(seen, earlier=attempt.epoch < epoch)
+                lost = _died(seen, earlier=earlier)
                 message = "its driver was lost with the head" if lost else _brief(seen.message)
                 self._end(job, JobState.LOST if lost else JobState.FAILED, message, seen.exit_code)
-            case _:
-                if seen.state == "RUNNING":
-                    self._change(job.name, lambda fresh: attempts.begun(fresh, seen.started or time.time()))
-                await self._doubt(job, attempt, dashboard, epoch)
+            case _ if earlier:
+                await self._doubt(job, attempt, dashboard, seen)
 
     async def _press(self, job: Job, attempt: Attempt, dashboard: Dashboard) -> None:
         """Asks Ray to stop it, now and then again; why is written down before."""
@@ -263,20 +264,18 @@ class Jobs:
             self._stopped_at[attempt.id] = time.time()
             await dashboard.stop(attempt.id)
 
-    async def _doubt(self, job: Job, attempt: Attempt, dashboard: Dashboard, epoch: int) -> None:
-        """Ray takes it for running, though its head is another one: true for a driver on a worker, if it is not said
-        to be dead after a while.
+    async def _doubt(self, job: Job, attempt: Attempt, dashboard: Dashboard, seen: Seen) -> None:
+        """Ray takes it for running, though its head is another one: true while the node of its driver lives. Ray itself
+        looks after jobs of before only when it is given the next one.
         """
-        if attempt.epoch >= epoch:
+        if seen.node:
+            if seen.node not in await dashboard.alive():
+                self._end(job, JobState.LOST, "its driver was lost with the head")
             return
         since = self._unsure_since.setdefault(attempt.id, time.time())
         if time.time() - since > _UNSURE:
-            del self._unsure_since[attempt.id]
-            if attempt.state is JobState.RUNNING:
-                self._change(job.name, lambda fresh: attempts.accepted(fresh, epoch))
-            else:
-                await dashboard.stop(attempt.id)
-                self._end(job, JobState.LOST, "the head was lost before the job began")
+            await dashboard.stop(attempt.id)
+            self._end(job, JobState.LOST, "the head was lost before the job began")
 
     def _end(self, job: Job, state: JobState, message: str, exit_code: int | None = None) -> None:
         """Its log is whole before its end is told."""
@@ -365,7 +364,7 @@ def _died(seen: Seen, *, earlier: bool) -> bool:
 
 def _brief(message: str) -> str:
     """Ray's message without the last lines of the log, which it adds."""
-    return message.split(" Last available logs", maxsplit=1)[0].strip()[:500]
+    return message.split(", last available logs", maxsplit=1)[0].strip()[:500]
 
 
 def _row(cluster: str, seen: Seen) -> RayJobStatus:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from bandari.analysis import ray_paths, ray_shapes
+from bandari.analysis.ray_shapes import ResolvedRay
 from bandari.catalog.host import Host
+from bandari.catalog.machines import NONE as NO_MACHINES
+from bandari.catalog.machines import Machines
+from bandari.desired.ray import RayCluster, RayJob, RaySchedule, RayService
 from bandari.desired.state import DesiredState, Tls, Workload
 from bandari.desired.workloads import LocalOptions, ModelServer, ModelSource
 from bandari.runtimes.protocol import ServeCommand, ServeRequest, ServingRuntime
@@ -36,6 +42,12 @@ class ResolvedState:
     state: DesiredState
     servers: Mapping[str, ResolvedServer] = field(default_factory=dict)
     secret_digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    ray: Mapping[str, ResolvedRay] = field(default_factory=dict)
+    """The Ray clusters by name, their nodes scaled to this machine."""
+    ray_environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Ray cluster -> what `providers.ray_environment` made of its image and its files, as plain data. Where there is
+    none, the name of the image alone tells.
+    """
 
 
 def anchor(state: DesiredState, folder: str) -> DesiredState:
@@ -47,11 +59,20 @@ def anchor(state: DesiredState, folder: str) -> DesiredState:
     local = state.target.local
     tls = Tls(absolute(local.tls.certificate), absolute(local.tls.key)) if local.tls else None
     local = replace(local, secrets_file=absolute(local.secrets_file), tls=tls)
-    workloads = tuple(_anchored(w, absolute) if isinstance(w, ModelServer) else w for w in state.workloads)
+    workloads = tuple(_anchored(w, absolute) for w in state.workloads)
     return replace(state, target=replace(state.target, local=local), workloads=workloads)
 
 
-def _anchored(server: ModelServer, absolute: Callable[[str], str]) -> ModelServer:
+def _anchored(item: Workload, absolute: Callable[[str], str]) -> Workload:
+    match item:
+        case ModelServer():
+            return _server_anchored(item, absolute)
+        case RayCluster() | RayJob() | RaySchedule() | RayService():
+            return ray_paths.anchored(item, absolute)
+    return item
+
+
+def _server_anchored(server: ModelServer, absolute: Callable[[str], str]) -> ModelServer:
     model = replace(server.model, path=absolute(server.model.path)) if server.model else None
     volumes = tuple(
         replace(v, body={**v.body, "path": absolute(str(v.body.get("path", "")))}) if v.kind == "hostPath" else v
@@ -91,6 +112,7 @@ def resolve(
     runtime_for: Callable[[str], ServingRuntime | None],
     stand_ins: Mapping[str, str],
     secret_digests: Mapping[tuple[str, str], str],
+    machines: Machines = NO_MACHINES,
 ) -> ResolvedState:
     """`stand_ins`: name of a group -> name of the built-in model that serves it here."""
     workloads = tuple(
@@ -103,7 +125,14 @@ def resolve(
         server.name: _server(server, host, runtime_for(server.image), stand_ins.get(server.name, ""))
         for server in served.servers()
     }
-    return ResolvedState(served, servers, secret_digests)
+    ray = {
+        cluster.name: replace(
+            ray_shapes.resolve(cluster, machines, memory=ray_shapes.share(served, host.memory)),
+            own_ray=host.engines.get("ray", ""),
+        )
+        for cluster in served.ray_clusters()
+    }
+    return ResolvedState(served, servers, secret_digests, ray)
 
 
 def _server(server: ModelServer, host: Host, runtime: ServingRuntime | None, builtin: str) -> ResolvedServer:

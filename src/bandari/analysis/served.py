@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from bandari.analysis.lacks import GROUP_CHECKS, memory, sections
+from bandari.analysis.lacks import GROUP_CHECKS, memory, ray, sections
 from bandari.analysis.lacks.here import Here, NotServed
 from bandari.analysis.lacks.sections import SECTIONS, section_of
 from bandari.catalog.host import Host
+from bandari.catalog.machines import NONE as NO_MACHINES
+from bandari.catalog.machines import Machines
 from bandari.desired.state import DesiredState
 from bandari.diagnostics import warning
 from bandari.runtimes.protocol import ServingRuntime
@@ -26,10 +28,11 @@ def not_served(
     host: Host,
     runtimes: Sequence[ServingRuntime],
     secrets: Collection[tuple[str, str]],
+    machines: Machines = NO_MACHINES,
 ) -> tuple[NotServed, ...]:
     """All of it, in the order of the file; `secrets` are the (secret, key) pairs of the secrets file."""
     here = Here(state, host, runtimes, secrets)
-    found = [*_system(here), *_workloads(here)]
+    found = [*_system(here), *_workloads(here), *ray.check(here, machines)]
     refused = {lacking.item for lacking in found if lacking.blocking}
     served = [server for server in state.servers() if server.name not in refused]
     points = (*found, *memory.together(served, here))

@@ -96,6 +96,13 @@ class Machines:
     def __iter__(self) -> Iterator[str]:
         return (name for name, _ in self._names())
 
+    def all(self, provider: str = "") -> Iterator[MachineType]:
+        """Every machine type, or those of one provider, in the order of their names."""
+        for line in self.text.strip().splitlines()[1:]:
+            row = dict(zip(COLUMNS, line.split(","), strict=True))
+            if provider in {"", row["provider"]}:
+                yield self._machine(row)
+
     def _names(self) -> Iterator[tuple[str, str]]:
         for line in self.text.strip().splitlines()[1:]:
             name, provider, _ = line.split(",", 2)

@@ -131,6 +131,14 @@ def _embedded(_environ: Mapping[str, str]) -> str:
         return ""
 
 
+def _ray(_environ: Mapping[str, str]) -> str:
+    """Of bandari's own environment; importing it would take a second."""
+    try:
+        return importlib.metadata.version("ray")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
 def _llama_server(environ: Mapping[str, str]) -> str:
     """It prints `version: 6123 (79e0b68c)` among other lines."""
     program = shutil.which("llama-server", path=environ.get("PATH"))
@@ -157,6 +165,7 @@ ENGINES: Mapping[str, Callable[[Mapping[str, str]], str]] = {
     "xllamacpp": _embedded,
     "llama-server": _llama_server,
     "vllm": _vllm,
+    "ray": _ray,
 }
 
 

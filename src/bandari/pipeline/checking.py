@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from bandari.pipeline.surroundings import host as this_host
 from bandari.pipeline.surroundings import machines, secret_digests
 
 if TYPE_CHECKING:
+    from bandari.analysis.ray_shapes import ResolvedRay
     from bandari.analysis.resolve import ResolvedState
     from bandari.analysis.served import NotServed
     from bandari.catalog.host import Host
+    from bandari.catalog.machines import Machines
 
 LARGEST_FILE = 2**20
 
@@ -45,6 +47,8 @@ class Checked:
     resolved: ResolvedState | None
     diagnostics: Diagnostics
     not_served: tuple[NotServed, ...] = ()
+    ray: Mapping[str, ResolvedRay] = field(default_factory=dict)
+    """The Ray clusters by name, with what their nodes are; scaled where the target is this machine."""
 
     def valid(self) -> DesiredState:
         """The state; InvalidInput when there is an error."""
@@ -96,27 +100,32 @@ def check(path: Path, options: Options | None = None, *, host: Host | None = Non
 
 
 def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
+    from bandari.analysis import ray_shapes
     from bandari.analysis.lint import lint
     from bandari.analysis.resolve import anchor, resolve
     from bandari.runtimes.table import RUNTIMES, runtime_for
 
     state = checked.valid()
-    checked.diagnostics.add(*lint(state, machines(), RUNTIMES))
+    known = machines()
+    checked.diagnostics.add(*lint(state, known, RUNTIMES))
     checked.diagnostics.add(*_unknown_options(state, options, Span(checked.file, 1, 1)))
     if state.target.provider is not ProviderName.LOCAL:
-        return checked
+        shapes = {cluster.name: ray_shapes.resolve(cluster, known) for cluster in state.ray_clusters()}
+        return replace(checked, ray=shapes)
     state = anchor(state, str(Path(checked.file).resolve().parent))
     secrets, unreadable = secret_digests(state)
     if unreadable:
         checked.diagnostics.add(_unreadable_secrets(state, unreadable))
     host = host or this_host()
-    missing = _not_served(state, host, frozenset(secrets))
+    missing = _not_served(state, host, frozenset(secrets), known)
     stand_ins = _stand_ins(options, missing)
     left = tuple(m for m in missing if not _settled(m, options, stand_ins))
     kept = _without(state, options.skip)
-    resolved = resolve(kept, host=host, runtime_for=runtime_for, stand_ins=stand_ins, secret_digests=secrets)
+    resolved = resolve(
+        kept, host=host, runtime_for=runtime_for, stand_ins=stand_ins, secret_digests=secrets, machines=known
+    )
     checked.diagnostics.add(*(m.diagnostic for m in left))
-    return replace(checked, state=kept, resolved=resolved, not_served=left)
+    return replace(checked, state=kept, resolved=resolved, not_served=left, ray=resolved.ray)
 
 
 def _unreadable_secrets(state: DesiredState, reason: str) -> Diagnostic:
@@ -130,12 +139,14 @@ def _unreadable_secrets(state: DesiredState, reason: str) -> Diagnostic:
     )
 
 
-def _not_served(state: DesiredState, host: Host, secrets: frozenset[tuple[str, str]]) -> tuple[NotServed, ...]:
+def _not_served(
+    state: DesiredState, host: Host, secrets: frozenset[tuple[str, str]], known: Machines
+) -> tuple[NotServed, ...]:
     from bandari.analysis.served import not_served
     from bandari.pipeline.files import missing_files
     from bandari.runtimes.table import RUNTIMES
 
-    return (*not_served(state, host, RUNTIMES, secrets), *missing_files(state))
+    return (*not_served(state, host, RUNTIMES, secrets, known), *missing_files(state))
 
 
 def _stand_ins(options: Options, missing: tuple[NotServed, ...]) -> Mapping[str, str]:

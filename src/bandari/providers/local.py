@@ -9,11 +9,14 @@ from typing import Any
 
 from bandari.analysis.resolve import DEFAULT_CPU, DEFAULT_MEMORY, ResolvedServer, ResolvedState
 from bandari.desired.pools import NodePool
+from bandari.desired.ray import RayService
 from bandari.desired.scaling import ConcurrencyTarget, ScalingPolicy
 from bandari.desired.secrets import is_secret_name, is_secret_value
 from bandari.desired.workloads import EnvVar, ModelServer, ModelSource, Probe, ValueSource, Volume, VolumeMount
 from bandari.planning.graph import Address, Resource
 from bandari.planning.plan import Action, Change
+from bandari.providers import local_ray, local_ray_changes
+from bandari.providers.addresses import GATEWAY
 from bandari.providers.table import Lowerings, Provider
 from bandari.runtimes.protocol import ModelForm
 from bandari.serving.lifecycle import IN_PLACE_FIELDS, MEMORY_FIELDS
@@ -29,7 +32,6 @@ from bandari.serving.protocol import (
 )
 from bandari.units import Cpu, Memory
 
-GATEWAY = Address("local", "gateway", "gateway")
 SLOT_UTILIZATION = 0.7
 """Without a trigger a group aims at 70 % of its replicas' parallel slots, queue included."""
 FIELD_VALUES = {"status.podIP": "127.0.0.1", "status.hostIP": "127.0.0.1", "spec.nodeName": "$(HOSTNAME)"}
@@ -37,7 +39,7 @@ MODEL_VOLUME = "model-data"
 CONTAINER_PORT = 8000
 """The default of ReplicaSetBody.container_port: what a probe names to mean the replica itself."""
 
-lowerings = Lowerings()
+lowerings = Lowerings(local_ray.lowerings)
 
 
 @lowerings.register(NodePool)
@@ -79,9 +81,14 @@ def model_server(server: ModelServer, state: ResolvedState) -> Iterator[Resource
 
 
 def foundation(state: ResolvedState) -> Iterator[Resource]:
-    """The gateway stands in front of whatever there is, with a public listener only when a group is public."""
+    """The gateway stands in front of whatever there is, with a public listener only when a group or a service is
+    public. Ray clusters and their jobs have no need of one.
+    """
     local = state.state.target.local
-    public = any(server.is_public for server in state.state.servers())
+    services = [item for item in state.state.workloads if isinstance(item, RayService)]
+    if state.state.ray_clusters() and not (services or state.state.servers()):
+        return
+    public = any(server.is_public for server in state.state.servers()) or any(item.public for item in services)
     body = GatewayBody(
         port=local.port,
         public=public,
@@ -289,6 +296,8 @@ DELETES: Mapping[str, str] = {
 def consequence(change: Change, before: Mapping[str, Any]) -> str:
     """What a user will notice of a change."""
     kind = change.address.kind
+    if kind in local_ray_changes.KINDS:
+        return local_ray_changes.consequence(change, before)
     match change.action:
         case Action.NO_OP:
             return ""

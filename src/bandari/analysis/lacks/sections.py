@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bandari.analysis.lacks.here import NotServed
+from bandari.desired.ray import RayCluster, RayJob, RaySchedule, RayService
 from bandari.desired.state import Workload
 from bandari.desired.workloads import Function, JobQueue, ModelServer, Monitoring, Tracing, VectorStore
 from bandari.diagnostics import warning
@@ -18,13 +19,17 @@ UNSERVED: Mapping[type, tuple[str, str]] = {
     Tracing: ("tracing", "a receiver of traces"),
 }
 """Workload -> its section of the file, and what a later version runs for it."""
-SECTIONS = frozenset(section for section, _ in UNSERVED.values())
+RAY = "rayClusters"
+"""Of Ray clusters and of all that runs on them."""
+SECTIONS = frozenset({RAY, *(section for section, _ in UNSERVED.values())})
 
 
 def section_of(workload: Workload) -> str:
     """The key of the file's section that the workload comes from."""
     if isinstance(workload, ModelServer):
         return "mixedModelGroups" if workload.mixed else "modelGroups"
+    if isinstance(workload, RayCluster | RayJob | RaySchedule | RayService):
+        return RAY
     return UNSERVED[type(workload)][0]
 
 

@@ -16,6 +16,7 @@ from bandari.cli.output import FAILED, INVALID, Output, verb
 from bandari.cli.plantext import plan_text
 from bandari.cli.progress import Progress, progress_for
 from bandari.errors import StalePlan
+from bandari.pipeline.jobs import jobs_in
 from bandari.planning.saved import SavedPlan
 
 LARGEST_PLAN = 16 * 2**20
@@ -25,6 +26,7 @@ LARGEST_PLAN = 16 * 2**20
 @file_argument()
 @target_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--keep", is_flag=True, help="Of a file with a job: leave its cluster up when the job is over.")
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait until everything is ready.")
 @verb
 def up(
@@ -35,6 +37,7 @@ def up(
     stand_in: tuple[str, ...],
     skip: tuple[str, ...],
     yes: bool,
+    keep: bool,
     timeout: float,
 ) -> int:
     """Make FILE real, or apply a plan saved by `plan -o`. May be run again at any time: no change means no change."""
@@ -50,6 +53,10 @@ def up(
         again = _planned(chosen_file(argument, option), options_of(target, stand_in, skip), progress)
         if why := pipeline.save(planned).stale(pipeline.save(again)):
             raise StalePlan(f"cannot go on: {why} while the question stood; nothing was done, run it again")
+    if bodies := jobs_in(planned.checked):
+        from bandari.cli.job_file import run_file
+
+        return run_file(out, planned.cluster, bodies, lambda o: _carry_out(o, planned, progress, timeout), keep=keep)
     return _carry_out(out, planned, progress, timeout)
 
 

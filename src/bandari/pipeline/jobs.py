@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bandari.desired.state import ProviderName
 from bandari.diagnostics import did_you_mean
 from bandari.errors import Terminal
 from bandari.pipeline.asking import chosen_ray_cluster, ray_clusters
@@ -14,7 +15,10 @@ from bandari.serving.protocol import LOG_FOLDER
 from bandari.serving.ray.attempts import JOB_LOGS, slug
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bandari.drivers.ray_jobs import RayJobs, RayPlace
+    from bandari.pipeline.checking import Checked
     from bandari.serving.ray.bodies import RayJobBody
 
 SUCCEEDED = "SUCCEEDED"
@@ -93,6 +97,29 @@ def kept_log(cluster: str, name: str) -> Iterator[str]:
 def place(cluster: str, ray: str) -> RayPlace:
     """Where a Ray cluster is reached; Terminal while its head is not ready."""
     return jobs_of(cluster, ray).place()
+
+
+def jobs_in(checked: Checked) -> tuple[RayJobBody, ...]:
+    """The jobs that a file asks for, as they are submitted; they are no resources."""
+    from bandari.desired.ray import RayJob
+    from bandari.providers.local_ray import job_body
+
+    found = checked.state.workloads if checked.state else ()
+    return tuple(job_body(job) for job in found if isinstance(job, RayJob))
+
+
+def job_of(path: Path) -> tuple[str, RayJobBody | None]:
+    """The cluster that a file names, and the job in it, if there is one; InvalidInput when the file has errors."""
+    from bandari.pipeline.checking import Options, check
+
+    checked = check(path, Options(target=ProviderName.LOCAL))
+    state = checked.valid()
+    return state.target.cluster, next(iter(jobs_in(checked)), None)
+
+
+def take_down(cluster: str) -> None:
+    """Removes everything of a cluster but its logs; Terminal names what will not go."""
+    existing(cluster).stop()
 
 
 def exit_code(row: Mapping[str, Any]) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from bandari import pipeline
 from bandari.cli.output import INTERRUPTED, Output, verb
 from bandari.cli.ray.target import chosen_ray, ray_option
 from bandari.cli.ray.told import ended, follow_job
 from bandari.errors import Terminal
 from bandari.pipeline import jobs
+from bandari.pipeline.asking import chosen_ray_cluster
 from bandari.serving.ray.bodies import RayJobBody
 
 
@@ -46,21 +50,23 @@ def submit(
     """
     if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
         raise click.BadParameter(f"{timeout:g} is not more than 0 seconds", param_hint="--timeout")
-    if not command:
-        raise click.UsageError("no command was given: bandari ray submit -- COMMAND")
-    where, ray = chosen_ray(cluster, file)
-    environment: dict[str, object] = {}
-    if working_dir:
-        environment["working_dir"] = str(_folder(working_dir))
-    if env:
-        environment["env_vars"] = _variables(env)
-    body = RayJobBody(
+    holder, body = jobs.job_of(Path(file)) if file else ("", None)
+    if command:
+        entrypoint = command[0] if len(command) == 1 else shlex.join(command)
+        body = RayJobBody(cluster="", entrypoint=entrypoint)
+    if body is None:
+        what = f"{file} holds no job" if file else "no command was given"
+        raise click.UsageError(f"{what}: bandari ray submit -- COMMAND")
+    where, ray = chosen_ray(cluster) if cluster else _running(holder, str(file)) if holder else chosen_ray(None)
+    given = {"working_dir": str(_folder(working_dir))} if working_dir else {}
+    variables = {**body.environment.get("env_vars", {}), **_variables(env)}
+    body = replace(
+        body,
         cluster=ray,
-        entrypoint=command[0] if len(command) == 1 else shlex.join(command),
-        name=name,
-        environment=environment,
-        max_retries=1 if max_retries is None else max_retries,
-        timeout=timeout,
+        name=name or body.name,
+        environment={**body.environment, **given, **({"env_vars": variables} if variables else {})},
+        max_retries=body.max_retries if max_retries is None else max_retries,
+        timeout=body.timeout if timeout is None else timeout,
     )
     return run_job(out, where, ray, body, wait=not no_wait)
 
@@ -82,6 +88,14 @@ def run_job(out: Output, cluster: str, ray: str, body: RayJobBody, *, wait: bool
         return INTERRUPTED
 
 
+def _running(name: str, file: str) -> tuple[str, str]:
+    """The cluster of a file; Terminal when it is not up."""
+    if name not in pipeline.clusters():
+        fix = f"`bandari up -f {file}` brings it up, `--cluster NAME` submits to another one"
+        raise Terminal(f"cannot submit to cluster {name!r}: it is not up", fix=fix)
+    return name, chosen_ray_cluster(name)
+
+
 def _folder(words: str) -> Path:
     path = Path(words).expanduser().resolve()
     if not path.is_dir():
@@ -90,8 +104,6 @@ def _folder(words: str) -> Path:
 
 
 def _variables(words: tuple[str, ...]) -> dict[str, str]:
-    import os
-
     found: dict[str, str] = {}
     for word in words:
         name, given, value = word.partition("=")

@@ -26,14 +26,20 @@ def follow_job(out: Output, cluster: str, ray: str, name: str) -> Mapping[str, A
 
 
 def ended(out: Output, row: Mapping[str, Any]) -> int:
-    """Says what became of a job; the exit code for it."""
+    """Says what became of a job, also to programs; the exit code for it."""
+    code = said(row)
+    if out.as_json:
+        out.line({"job": job_row(row)}, "")
+    return code
+
+
+def said(row: Mapping[str, Any]) -> int:
+    """Says on stderr what became of a job; the exit code for it."""
     code = jobs.exit_code(row)
     tries = row.get("attempts", 0)
     words = f"{row.get('name', 'the job')} {'succeeded' if code == 0 else _end(row)}"
     words += f" after {tries} attempts" if tries > 1 else ""
     click.echo(words + (f": {mask(row['message'])}" if code and row.get("message") else ""), err=True)
-    if out.as_json:
-        out.line({"job": job_row(row)}, "")
     return code
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from bandari.serving.ray.bodies import RayClusterBody, RayGroupBody, RayNodeBody
+from bandari.serving.protocol import plain
+from bandari.serving.ray.bodies import RayClusterBody, RayGroupBody, RayJobBody, RayNodeBody, RayScheduleBody
+from bandari.serving.supervisor import faults
 from bandari.testing.ray import PATIENCE, SMALL, RaySite, waited
 from bandari.testing.user import Ran, User
 
@@ -80,6 +82,8 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
             resources={"CPU": 1, "side": 1}, memory=SMALL, object_store_memory=80_000_000
         ), min=1, max=1)  # fmt: skip
         site.ray(RayClusterBody("try", SHAPE), group)
+        schedule = RayScheduleBody("try", RayJobBody("try", "echo it is time"), "* * * * *", "Europe/Berlin")
+        site.apply("rayschedule.tick", plain(schedule))
         site.settled("try", "side")
         yield Road(user, site)
     finally:
@@ -174,6 +178,36 @@ def test_a_supervisor_that_dies_in_the_middle_of_a_job_changes_nothing_of_its_re
     assert road.job("supervisor-dies")["attempts"] == 1
 
 
+@pytest.mark.parametrize("point", faults.JOB_POINTS)
+def test_a_supervisor_that_dies_at_any_step_of_a_submission_starts_the_job_once(road: Road, point: str) -> None:
+    status = road.site.status()
+    for pid in (status.get("guard_pid"), status["supervisor_pid"]):
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+    road.site.supervisor(**{faults.VARIABLE: point})
+    waited(road.site.answers, "the supervisor answers")
+    count = road.user.folder / f"{point}.count"
+    ran = road.ray("submit", "--name", point, "--", f"echo run >> {count}")
+    assert ran.code == 0, ran
+    assert count.read_text() == "run\n"
+    assert road.job(point)["attempts"] == 1
+
+
+def test_a_schedule_starts_its_job_by_the_clock_and_status_says_when(road: Road) -> None:
+    def ran() -> list[str]:
+        rows = road.site.ask("jobs", "try")["jobs"]
+        return [row["name"] for row in rows if row.get("schedule") == "tick" and row["state"] == "SUCCEEDED"]
+
+    name = waited(ran, "a job of the schedule succeeded")[0]
+    assert "it is time" in road.ray("logs", name).out
+    shown = road.user.bandari("status", "--cluster", "try").out
+    assert "next run" in shown
+    assert "last run" in shown
+    body = plain(RayScheduleBody("try", RayJobBody("try", "true"), "61 * * * *"))
+    refused = road.site.call("apply", "rayschedule.bad", body=body, outputs={})
+    assert 'cannot run schedule "bad"' in refused["error"]
+
+
 def test_a_head_that_dies_in_the_middle_of_a_job_makes_it_lost_and_then_right(road: Road) -> None:
     road.site.settled("try", "side")
     with road.start("submit", "--name", "head-dies", "--working-dir", ".", "--", "python tasks.py 0.5") as process:
@@ -189,9 +223,13 @@ def test_a_head_that_dies_in_the_middle_of_a_job_makes_it_lost_and_then_right(ro
 
 
 def test_logs_stay_when_the_cluster_is_down(road: Road) -> None:
-    down = road.user.bandari("down", "--cluster", "try", "--yes", timeout=PATIENCE)
+    with road.start("submit", "--name", "last", "--", "echo begins; sleep 300") as process:
+        read_until(process, "begins")
+        down = road.user.bandari("down", "--cluster", "try", "--yes", timeout=PATIENCE)
+        out, err = process.communicate(timeout=PATIENCE)
     assert down.code == 0, down
-    assert "sum 14" in road.ray("logs", "head-dies").out
+    assert process.returncode == 1, (out, err)
+    assert "begins" in road.ray("logs", "last").out.splitlines()
     assert "cannot find a log of job" in road.ray("logs", "nobody", "--cluster", "try").err
     assert road.user.marked() == []
 

@@ -36,7 +36,7 @@ def run_file(
     steps = Collected(as_json=out.as_json)
     rows: list[Mapping[str, Any]] = []
     code = FAILED
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was brought up is taken down
         signal.signal(number, signal.default_int_handler)
     try:
         code = bring_up(steps)

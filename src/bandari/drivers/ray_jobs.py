@@ -124,13 +124,15 @@ class RayJobs:
     def _ask(self, verb: RayVerb, body: Mapping[str, Any], *, timeout: float = 30.0) -> Mapping[str, Any]:
         until = time.monotonic() + PATIENCE
         while True:
+            if not self.driver.exists():  # reviving the supervisor of a cluster that is down would bring it back
+                raise Terminal(f"cannot ask {self.driver.cluster!r}: it is down")
             try:
                 self.driver.revive()
                 return Control(self.driver.folder, timeout=timeout).call(
                     Op.RAY, self.ray, body={"verb": verb.value, **body}
                 )
             except Unreachable:
-                if time.monotonic() > until or not self.driver.exists():
+                if time.monotonic() > until:
                     raise
             time.sleep(POLL)
 

@@ -145,12 +145,12 @@ def _flag(document: Document, path: Path, value: Any, scope: str) -> Iterator[Di
         fix = f"did you mean `{near}`?" if near else "remove it, if it was meant for bandari"
         message = f"cannot tell what the flag {name!r} means: it is kept, and has no effect here"
         yield warning("BND719", document.key_span(path), message, fix=fix)
-    elif scope not in known.scopes:
+        return
+    if scope not in known.scopes:
         where = " or ".join(sorted(_SCOPES[scope] for scope in known.scopes))
         message = f"cannot use the flag {name!r} here: it is one of {where}"
         yield warning("BND719", document.key_span(path), message, fix=f"move it to the flags of {where}")
-    else:
-        yield from _value(document, path, value, known)
+    yield from _value(document, path, value, known)
 
 
 def _value(document: Document, path: Path, value: Any, known: Known) -> Iterator[Diagnostic]:

@@ -27,6 +27,7 @@ def findings(document: Document) -> Iterator[Diagnostic]:
     yield from flags.findings(document, ("flags",), "cluster")
     for path in node_paths(document):
         yield from _node(document, path)
+    yield from _replaced(document)
     yield from _auto_select(document)
     yield from _no_workers(document)
     yield from names.findings(document)
@@ -145,6 +146,23 @@ def _lower_case(document: Document, path: Path) -> Iterator[Diagnostic]:
                 why=f"Ray's own name is {known}",
                 fix=f"write {known}",
             )
+
+
+def _replaced(document: Document) -> Iterator[Diagnostic]:
+    """Settings of the cluster that no node takes, because each has its own: one replaces the other, they never merge."""
+    value, paths = document.value, list(node_paths(document))
+    own = [path for path in paths if at(document, path).get("advanced_instance_config") is not None]
+    whole = value.get("advanced_instance_config")
+    if not whole or own != paths or ("head_node",) not in own or value.get("auto_select_worker_config") is True:
+        return
+    yield warning(
+        "BND734",
+        document.key_span(("advanced_instance_config",)),
+        "cannot use advanced_instance_config of the cluster: every node has its own",
+        why="the settings of a node replace those of the cluster, and are never merged with them",
+        fix="remove it, or that of a node",
+        related=[Related(document.key_span((*own[0], "advanced_instance_config")), "one that replaces it")],
+    )
 
 
 def _auto_select(document: Document) -> Iterator[Diagnostic]:

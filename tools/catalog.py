@@ -19,6 +19,8 @@ from bandari.catalog.machines import COLUMNS, PRICES
 
 OUTPUT = Path(__file__).parent.parent / "src/bandari/catalog/data/machines.csv.gz"
 PRICE_LISTS = ("aws,us-east-1,2026-07-20", "gcp,us-central1,2026-08-03")
+AWS_REGIONS = ("us-east-1", "us-west-2")
+"""Those whose zones the source has."""
 GPU_VENDORS = frozenset({"NVIDIA", "AMD"})
 """Neuron, Gaudi and TPU devices are no GPUs: nothing that asks for a GPU can be given one of them."""
 
@@ -49,8 +51,20 @@ def shape(row: dict[str, str], provider: str, price_column: str) -> dict[str, st
         "usd_per_hour": row[price_column],
         "allocatable_millicores": millicores(row.get("k8s_alloc_cpu", "")),
         "allocatable_mib": row.get("k8s_alloc_mem", "").removesuffix("Mi"),
+        "zones": " ".join(zones(row)),
         **gpu_columns(row),
     }
+
+
+def zones(row: dict[str, str]) -> Iterator[str]:
+    """A region and the letters of its zones, which is a third of the zones' names."""
+    for region in AWS_REGIONS:
+        if letters := row.get(f"azs_{region.replace('-', '_')}"):
+            yield f"{region}:{letters}"
+    found: dict[str, str] = {}
+    for zone in sorted(row.get("zones", "").split()):
+        found[zone[:-1]] = found.get(zone[:-1], "") + zone[-1]
+    yield from (f"{region}:{letters}" for region, letters in found.items())
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bandari.analysis import ray_shapes
 from bandari.analysis.rules import RULES
 from bandari.analysis.subject import Subject
 from bandari.catalog.machines import Machines
@@ -17,7 +18,8 @@ from bandari.runtimes.protocol import ServingRuntime
 
 def lint(state: DesiredState, machines: Machines, runtimes: Sequence[ServingRuntime]) -> Iterator[Diagnostic]:
     """Every finding of every rule; an error only for what can never work."""
-    subject = Subject(state, machines, runtimes)
+    shapes = {cluster.name: ray_shapes.resolve(cluster, machines) for cluster in state.ray_clusters()}
+    subject = Subject(state, machines, runtimes, shapes)
     for rule in RULES:
         if state.target.provider in rule.targets:
             yield from rule.check(subject)

@@ -63,6 +63,11 @@ class RayNode:
         return in_words(self.hardware) if self.hardware else ""
 
     @property
+    def has_gpu(self) -> bool:
+        """Whether the machine has a GPU, whatever Ray is told."""
+        return bool(self.hardware and self.hardware.gpus)
+
+    @property
     def amounts(self) -> Mapping[str, float]:
         """All logical resources, bytes as declared: what floors and caps count."""
         sized = {"memory": float(self.memory), "object_store_memory": float(self.object_store)}
@@ -78,8 +83,20 @@ class ResolvedRay:
     groups: Mapping[str, RayNode] = field(default_factory=dict)
     factor: float = 0.0
     """Bytes here / bytes declared, before floors; 0: no machine was asked."""
+    provider: str = ""
+    """`aws`, `gcp` or `kubernetes`, by its machine types; empty when none tells."""
     own_ray: str = ""
     """The Ray of bandari's own environment; empty: there is none."""
+
+    def node(self, kind: Node) -> RayNode:
+        """What one kind of node is."""
+        return self.groups[kind.group.name] if kind.group else self.head
+
+    def most(self, name: str) -> float:
+        """The most of one resource that the whole cluster may have."""
+        own = self.head.amounts.get(name, 0.0)
+        groups = most(self.sizes(lambda node: node.amounts.get(name, 0.0)), self.caps)
+        return min(own + groups, self.cluster.max_resources.get(name, own + groups))
 
     @property
     def usd_at_minimum(self) -> float | None:
@@ -124,7 +141,7 @@ def resolve(cluster: RayCluster, machines: Machines, *, memory: Memory | None = 
         cluster = replace(cluster, groups=selected(machines, provider))
     kinds = {kind.name: node_of(kind, machines, provider) for kind in nodes(cluster)}
     head = kinds.pop(HEAD)
-    found = ResolvedRay(cluster, head, kinds)
+    found = ResolvedRay(cluster, head, kinds, provider=provider)
     return found if memory is None else _scaled(found, memory)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from bandari.analysis.ray_shapes import ResolvedRay
 from bandari.catalog.machines import Machines, MachineType
 from bandari.desired.pools import NodePool
 from bandari.desired.scaling import ExternalTrigger
@@ -21,11 +22,17 @@ MODEL_VOLUME = "model-data"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A state, the machine types and the runtimes that are known."""
+    """A state, the machine types and the runtimes that are known, and what the nodes of its Ray clusters are."""
 
     state: DesiredState
     machines: Machines
     runtimes: Sequence[ServingRuntime]
+    ray: Mapping[str, ResolvedRay] = field(default_factory=dict)
+    """By name of the cluster; nothing in it is scaled."""
+
+    def rays(self) -> tuple[ResolvedRay, ...]:
+        """The Ray clusters, in the order of the file."""
+        return tuple(self.ray.values())
 
     def runtime(self, server: ModelServer) -> ServingRuntime | None:
         """The runtime of the group's image; None for an image that no runtime recognises."""
@@ -69,8 +76,8 @@ def external_at(origin: Origin, trigger: ExternalTrigger) -> Span:
 def _metadata_keys(origin: Origin) -> dict[int, set[str]]:
     """Index of a trigger -> the keys of its metadata, in the order of the file."""
     inside: dict[int, set[str]] = {}
-    for field in origin.fields:
-        match field:
+    for path in origin.fields:
+        match path:
             case ("autoScaleTriggers", int(index), "metadata"):
                 inside.setdefault(index, set())
             case ("autoScaleTriggers", int(index), "metadata", str(key)):

@@ -26,6 +26,7 @@ COLUMNS = (
     "allocatable_millicores",
     "allocatable_mib",
     "usd_per_hour",
+    "zones",
 )
 PRICES = "# prices"
 """Starts a line `# prices,<provider>,<region>,<date>` above the header: where and when the prices were read."""
@@ -70,6 +71,13 @@ class MachineType:
     """What Kubernetes leaves to pods, as Karpenter computes it."""
     allocatable_memory: Memory | None = None
     price: Price | None = None
+    zones: frozenset[str] = frozenset()
+    """Zones that are known to offer it; of the regions that are not among them nothing is known."""
+
+    def offered_in(self, zone: str) -> bool | None:
+        """Whether a zone offers it; None where the zone's region is not known."""
+        known = {name[:-1] for name in self.zones}
+        return zone in self.zones if zone[:-1] in known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +127,20 @@ class Machines:
             allocatable_cpu=Cpu(int(row["allocatable_millicores"])) if row["allocatable_millicores"] else None,
             allocatable_memory=_mib(row["allocatable_mib"]) if row["allocatable_mib"] else None,
             price=self._price(row),
+            zones=frozenset(_zones(row["zones"])),
         )
 
     def _price(self, row: dict[str, str]) -> Price | None:
         if not row["usd_per_hour"] or row["provider"] not in self.lists:
             return None
         return Price(float(row["usd_per_hour"]), *self.lists[row["provider"]])
+
+
+def _zones(text: str) -> Iterator[str]:
+    """`us-east-1:abd us-central1-:ac`: a region, then the letters of its zones."""
+    for part in text.split():
+        region, _, letters = part.partition(":")
+        yield from (f"{region}{letter}" for letter in letters)
 
 
 def _mib(text: str) -> Memory:

@@ -130,6 +130,8 @@ class RayCluster:
     """Cluster flags that have no field of their own."""
     cloud: str = ""
     cloud_resource: str = ""
+    settings: Passthrough | None = None
+    """The cluster's own `advanced_instance_config`: what a node without one of its own has."""
     alternatives: tuple[RayCluster, ...] = ()
     """Of the multi-resource form: the further configs, in their order; the first one is this cluster."""
     pool: str = ""

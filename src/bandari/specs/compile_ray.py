@@ -73,6 +73,7 @@ class _Compiler:
             cluster_idle_limit=self.config.idle_limit,
             uptime_limit=self.config.uptime_limit,
             flags=own,
+            settings=self._settings(None, ()),
             cloud=spec.cloud or "",
             cloud_resource=spec.cloud_resource or "",
             pool=self.pools[0].name,

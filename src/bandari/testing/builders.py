@@ -22,12 +22,12 @@ PINNED_IMAGE = "ghcr.io/ggml-org/llama.cpp:server-b6123"
 
 _MACHINES = f"""# prices,aws,us-east-1,2026-07-20
 {",".join(machines.COLUMNS)}
-c5.xlarge,aws,4,8192,x86_64,,,,3920,6584,0.17
-g2-standard-4,gcp,4,16384,x86_64,L4,1,24576,,,0.7068
-g4dn.12xlarge,aws,48,196608,x86_64,T4,4,16384,47690,180755,3.912
-g4dn.xlarge,aws,4,16384,x86_64,T4,1,16384,3920,14481,0.526
-t3a.medium,aws,2,4096,x86_64,,,,1930,3246,0.0376
-t3a.small,aws,2,2048,x86_64,,,,1930,1418,0.0188
+c5.xlarge,aws,4,8192,x86_64,,,,3920,6584,0.17,
+g2-standard-4,gcp,4,16384,x86_64,L4,1,24576,,,0.7068,us-central1-:ac
+g4dn.12xlarge,aws,48,196608,x86_64,T4,4,16384,47690,180755,3.912,us-east-1:abc
+g4dn.xlarge,aws,4,16384,x86_64,T4,1,16384,3920,14481,0.526,us-east-1:abc
+t3a.medium,aws,2,4096,x86_64,,,,1930,3246,0.0376,
+t3a.small,aws,2,2048,x86_64,,,,1930,1418,0.0188,
 """
 
 

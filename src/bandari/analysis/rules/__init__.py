@@ -24,6 +24,7 @@ from bandari.analysis.rules import (
     plain_secret,
     probe,
     probe_port,
+    ray,
     two_replicas,
     undeclared_volume,
     unknown_machine,
@@ -34,10 +35,11 @@ from bandari.analysis.subject import Subject
 from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic
 
-ANYWHERE = frozenset(ProviderName)
-HERE = frozenset({ProviderName.LOCAL})
-CLUSTERS = ANYWHERE - HERE
-CLOUDS = frozenset({ProviderName.AWS, ProviderName.GCP})
+ANYWHERE: frozenset[ProviderName | None] = frozenset({None, *ProviderName})
+"""None: no target is named yet."""
+HERE: frozenset[ProviderName | None] = frozenset({ProviderName.LOCAL})
+CLUSTERS: frozenset[ProviderName | None] = frozenset(ProviderName) - HERE
+CLOUDS: frozenset[ProviderName | None] = frozenset({ProviderName.AWS, ProviderName.GCP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Rule:
 
     code: str
     check: Callable[[Subject], Iterator[Diagnostic]]
-    targets: frozenset[ProviderName] = ANYWHERE
+    targets: frozenset[ProviderName | None] = ANYWHERE
 
 
 RULES: tuple[Rule, ...] = (
@@ -75,4 +77,5 @@ RULES: tuple[Rule, ...] = (
     Rule(two_replicas.CODE, two_replicas.check),
     # What a cluster does otherwise than one machine.
     Rule(probe_port.CODE, probe_port.check, CLUSTERS),  # here probes follow the replica's own port
+    *(Rule(code, check, targets) for code, check, targets in ray.CHECKS),
 )

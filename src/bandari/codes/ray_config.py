@@ -275,8 +275,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "BND734",
         "settings that are replaced everywhere",
-        "advanced_instance_config of a node replaces that of the cluster and is never merged with it. Here the head and "
-        "every group have their own, so nothing takes the settings of the cluster.",
+        "advanced_instance_config of a node replaces that of the cluster and is never merged with it. Here the head "
+        "and every group have their own, so nothing takes the settings of the cluster.",
         "advanced_instance_config: {SubnetId: subnet-1}\nhead_node:\n  instance_type: m5.large\n"
         "  advanced_instance_config: {SubnetId: subnet-2}",
         "head_node:\n  instance_type: m5.large\n  advanced_instance_config: {SubnetId: subnet-2}",

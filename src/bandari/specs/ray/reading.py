@@ -117,7 +117,6 @@ def _with_base(document: Document, index: int) -> Document:
         draft.put("cloud", *above.items["cloud"])
     if isinstance(above.value("flags"), dict) and isinstance(draft.value("flags"), dict | None):
         base = Draft(above.items["flags"][0])
-        base.pop("cloud_resource_strategy")
         own = Draft(draft.items["flags"][0]) if draft.value("flags") is not None else None
         for key, item in own.items.items() if own else ():
             base.put(key, *item)

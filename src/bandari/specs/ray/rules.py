@@ -149,7 +149,7 @@ def _lower_case(document: Document, path: Path) -> Iterator[Diagnostic]:
 
 
 def _replaced(document: Document) -> Iterator[Diagnostic]:
-    """Settings of the cluster that no node takes, because each has its own: one replaces the other, they never merge."""
+    """Settings of the cluster that no node takes, because each has its own, which replaces and never merges."""
     value, paths = document.value, list(node_paths(document))
     own = [path for path in paths if at(document, path).get("advanced_instance_config") is not None]
     whole = value.get("advanced_instance_config")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bandari.desired.secrets import mask
 from bandari.pipeline import Planned
+from bandari.pipeline.jobs import jobs_in
 from bandari.planning.diff import ABSENT, FieldDiff
 from bandari.planning.plan import Action, Change
+
+if TYPE_CHECKING:
+    from bandari.analysis.ray_shapes import ResolvedRay
 
 COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red", Action.NO_OP: "white"}
 LONGEST = 100
@@ -32,16 +37,39 @@ def _lines(planned: Planned, *, verbose: bool) -> Iterator[str]:
     width = max((len(str(change.address)) for change in pending), default=0)
     for change in pending:
         yield from _change(change, width, verbose=verbose)
+    for resolved in planned.checked.resolved.ray.values() if planned.checked.resolved else ():
+        yield ""
+        yield from _ray_lines(resolved)
     if planned.checked.not_served:
         yield from _not_served(planned)
+    yield from _jobs(planned)
     yield ""
     yield summary(planned)
+
+
+def _jobs(planned: Planned) -> Iterator[str]:
+    """What `up` does when everything is ready."""
+    bodies = jobs_in(planned.checked)
+    if bodies:
+        yield ""
+    for body in bodies:
+        tries = "once" if body.max_retries == 0 else f"at most {body.max_retries + 1} times"
+        limit = f", {body.timeout:g} s each" if body.timeout else ""
+        yield f"  then runs job {body.name} {tries}{limit}: {mask(body.entrypoint)}"
+    if bodies:
+        yield "  and takes the cluster down, whatever became of the job (up --keep leaves it)"
+
+
+def _ray_lines(resolved: ResolvedRay) -> Iterator[str]:
+    from bandari.cli.raytext import ray_lines
+
+    return ray_lines(resolved)
 
 
 def _change(change: Change, width: int, *, verbose: bool) -> Iterator[str]:
     sign = click.style(change.action.symbol, fg=COLOURS[change.action], bold=True)
     where = click.style(f"  {change.origin.file}:{change.origin.line}", dim=True) if change.origin.line else ""
-    yield f"  {sign} {change.address!s:{width}}  {change.consequence}{where}"
+    yield f"  {sign} {change.address!s:{width}}  {change.consequence}{where}".rstrip()
     if change.action is Action.UPDATE or verbose:
         yield from (f"      {line}" for field in change.fields for line in _field(field))
 

@@ -13,7 +13,7 @@ from bandari.errors import Terminal
 from bandari.pipeline import jobs
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("exec", context_settings={"allow_interspersed_args": False})
 @ray_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @verb

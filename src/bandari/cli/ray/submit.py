@@ -20,7 +20,7 @@ from bandari.pipeline.asking import chosen_ray_cluster
 from bandari.serving.ray.bodies import RayJobBody
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-f", "--file", metavar="FILE", help="A file of a job, or the file of the cluster that runs COMMAND.")
 @ray_option
 @click.option("--name", metavar="NAME", default="", help="The job's name; one that is taken gets a number.")

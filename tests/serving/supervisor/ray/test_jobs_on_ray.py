@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import json
-import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,32 +137,10 @@ async def test_a_job_that_fails_is_tried_again_and_ends_as_its_last_attempt(ray:
 
 
 @on_a_loop
-async def test_the_next_supervisor_goes_on_with_a_job_and_starts_none_twice(ray: PlainRay, tmp_path: Path) -> None:
-    count = tmp_path / "count"
-    command = f"echo run >> {count}; sleep 2; echo over"
-    async with desk(ray, tmp_path) as at:
-        name = await at.submit(command, name="goes-on")
-        await at.until(name, lambda row: row["state"] == "RUNNING")
-        # As if it had died between the submission and the note of it.
-        text = at.jobs.file.path.read_text().replace('"accepted":true', '"accepted":false')
-        await at.jobs.aclose()
-        at.jobs.file.path.write_text(text)
-        at.anew()
-        at.jobs.settle(stopping=False)
-        row = await at.end(name)
-    assert (row["state"], row["attempts"]) == ("SUCCEEDED", 1)
-    assert count.read_text() == "run\n"
-    assert "over" in at.log(row)
-
-
-@on_a_loop
-async def test_what_the_stock_client_submits_is_listed_and_can_be_stopped(ray: PlainRay, tmp_path: Path) -> None:
-    words = [f"{ray.bin}/ray", "job", "submit", "--no-wait", "--submission-id", "stock-1", "--", "sleep", "60"]
-    done = await asyncio.to_thread(
-        subprocess.run, words, env=ray.environ(), capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    async with desk(ray, tmp_path) as at:
+async def test_what_others_submit_is_listed_and_can_be_stopped(ray: PlainRay, tmp_path: Path) -> None:
+    request = {"entrypoint": "sleep 60", "submission_id": "stock-1"}
+    async with desk(ray, tmp_path) as at, httpx.AsyncClient(base_url=ray.dashboard, timeout=60) as client:
+        assert (await client.post("/api/jobs/", json=request)).is_success
         await at.until("stock-1", lambda row: row["state"] == "RUNNING")
         await at.jobs.answer("plain", RayVerb.STOP_JOB, {"job": "stock-1"})
         await at.until("stock-1", lambda row: row["state"] == "STOPPED")

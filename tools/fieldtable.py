@@ -1,6 +1,6 @@
-"""Writes the table of every field of the cluster file into docs/cluster-file.md, from the models themselves.
+"""Writes the tables of every field into docs/cluster-file.md and docs/compute-config.md, from the models themselves.
 
-`python tools/fieldtable.py` rewrites the page between its two marks; a test holds page and models equal.
+`python tools/fieldtable.py` rewrites the pages between their two marks; a test holds pages and models equal.
 """
 
 from __future__ import annotations
@@ -21,10 +21,21 @@ from bandari.specs.groups import (
     ResourceRequestSpec,
 )
 from bandari.specs.kubernetes import ProbeSpec
+from bandari.specs.ray.compute import (
+    CloudDeploymentSpec,
+    ComputeConfigSpec,
+    HeadSpec,
+    MultiResourceSpec,
+    NodeSpec,
+    RequiredResourcesSpec,
+    WorkerSpec,
+)
+from bandari.specs.ray.flags import CAPS, FLAGS, MOVED
 from bandari.specs.shape import model_at
 from bandari.specs.triggers import SETTINGS
 
 PAGE = Path(__file__).parent.parent / "docs" / "cluster-file.md"
+COMPUTE_PAGE = PAGE.with_name("compute-config.md")
 BEGIN, END = "<!-- fields: begin -->", "<!-- fields: end -->"
 TARGETS = ("local", "kubernetes", "aws", "gcp")
 SECTIONS: tuple[tuple[str, str, type[Spec], tuple[type[Spec], ...]], ...] = (
@@ -43,13 +54,44 @@ SECTIONS: tuple[tuple[str, str, type[Spec], tuple[type[Spec], ...]], ...] = (
 """Heading, where the mapping stands, its model, and models whose fields stand in another table."""
 ELSEWHERE = frozenset({"aws", "gcp", "kubernetes", "cluster", "modelGroups", "mixedModelGroups"})
 """Mappings with a table of their own, where they stand in the file or in the target."""
-SHARED = (ResourceRequestSpec, ProbeSpec, NodeGroupSpec)
+COMPUTE_SECTIONS: tuple[tuple[str, str, type[Spec], tuple[type[Spec], ...]], ...] = (
+    ("The compute config", "", ComputeConfigSpec, ()),
+    ("The head and the groups", "`head_node`, `worker_nodes[]`", NodeSpec, ()),
+    ("Groups also have", "`worker_nodes[]`", WorkerSpec, (NodeSpec,)),
+    ("Physical shapes", "`required_resources` of the head or of a group", RequiredResourcesSpec, ()),
+    ("Machine pools", "`cloud_deployment` of the head or of a group", CloudDeploymentSpec, ()),
+    ("Several configs", "a file with `configs`", MultiResourceSpec, ()),
+)
+SHARED = (
+    *(ResourceRequestSpec, ProbeSpec, NodeGroupSpec),
+    *(HeadSpec, WorkerSpec, RequiredResourcesSpec, CloudDeploymentSpec, ComputeConfigSpec),
+)
 """Models with a table of their own wherever they stand."""
 
 
 def tables() -> str:
     """All tables, as Markdown."""
     return "\n".join("\n".join(lines) for lines in (*(_table(*section) for section in SECTIONS), _settings()))
+
+
+def compute_tables() -> str:
+    """The tables of compute configs, as Markdown."""
+    return "\n".join("\n".join(lines) for lines in (*(_table(*section) for section in COMPUTE_SECTIONS), _flags()))
+
+
+def _flags() -> Iterator[str]:
+    yield "### Flags\n"
+    yield "Where: `flags`; durations are written as `1h30m`, `15m` or `30s`.\n"
+    yield "| flag | of | meaning |"
+    yield "| --- | --- | --- |"
+    words = {"cluster": "the cluster", "node": "a node", "multi": "`configs`"}
+    for name, flag in FLAGS.items():
+        yield f"| `{name}` | {', '.join(words[scope] for scope in sorted(flag.scopes))} | {flag.meaning} |"
+    for name, field in MOVED.items():
+        yield f"| `{name}` | the cluster | an older spelling of `{field}` |"
+    for name, resource in CAPS.items():
+        yield f"| `{name}` | the cluster | an older spelling of `max_resources.{resource}` |"
+    yield ""
 
 
 def _settings() -> Iterator[str]:
@@ -138,12 +180,13 @@ def _default(value: Any) -> str:
     return f"`{value}`" if not isinstance(value, list) else f"`[{', '.join(repr(item) for item in value)}]`"
 
 
-def page(text: str) -> str:
-    """The page with its tables written anew."""
+def page(text: str, made: str = "") -> str:
+    """A page with its tables written anew: `made`, those of the cluster file by default."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{made or tables()}\n{END}{after}"
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text()))
+    COMPUTE_PAGE.write_text(page(COMPUTE_PAGE.read_text(), compute_tables()))

@@ -20,7 +20,6 @@ from bandari.document import MAX_BYTES, Document, decode, load, written
 LONGEST = 10
 """Seconds that a template may take."""
 _MEMORY = 2**30
-_NOTHING = "it has to be a YAML mapping of variables, such as `env: {ANYSCALE_CLOUD_NAME: demo}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,15 @@ class Rendered:
     """The text of the file of variables."""
 
 
-def render(text: str, file: str, variables: Path) -> Rendered:
-    """A template with its variables filled in; places of findings about the result are lines of the rendered text."""
+def render(text: str, file: str, variables: Path, *, longest: float = LONGEST) -> Rendered:
+    """A template with its variables filled in; places of findings about the result are lines of the rendered text.
+
+    `longest` is the number of seconds that it may take.
+    """
     values, source, found = _variables(variables)
     if values is None:
         return Rendered(None, file, found, source)
-    answer = _in_a_process(text, values)
+    answer = _in_a_process(text, values, longest)
     if "text" in answer:
         return Rendered(answer["text"], f"{file} (rendered)", Diagnostics(), source)
     return Rendered(None, file, Diagnostics(_finding(item, file, variables) for item in answer["findings"]), source)
@@ -68,13 +70,13 @@ def _plain(document: Document) -> Mapping[str, Any]:
     return {**document.value, "env": scalars}
 
 
-def _in_a_process(text: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _in_a_process(text: str, values: Mapping[str, Any], longest: float) -> dict[str, Any]:
     command = [sys.executable, "-P", "-c", "from bandari.pipeline.sandbox import main; main()"]
     asked = json.dumps({"template": text, "variables": values, "largest": MAX_BYTES, "memory": _MEMORY})
     try:
-        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=LONGEST, check=False)
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=longest, check=False)
     except subprocess.TimeoutExpired:
-        return _stopped(f"it did not end within {LONGEST} seconds")
+        return _stopped(f"it did not end within {longest:g} second{'s' if longest != 1 else ''}")
     try:
         answer = json.loads(done.stdout)
     except ValueError:

@@ -277,7 +277,8 @@ def test_an_inline_config_is_read_where_it_stands() -> None:
 
 
 def test_an_origin_knows_the_line_of_every_field() -> None:
-    older = "cloud: demo\nhead_node_type: {instance_type: a}\nworker_node_types:\n  - instance_type: b\n    min_workers: 2\n"
+    older = "cloud: demo\nhead_node_type: {instance_type: a}\nworker_node_types:\n  - instance_type: b\n"
+    older = f"{older}    min_workers: 2\n"
     [group] = cluster_of(older).groups
     assert group.origin.at("min_nodes").line == 5
     assert cluster_of(older).origin.at("worker_nodes", 0, "instance_type").line == 4

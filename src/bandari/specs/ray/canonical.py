@@ -10,7 +10,7 @@ from typing import Any
 
 from bandari.diagnostics import Diagnostic, Diagnostics, error, warning
 from bandari.document.tree import Node
-from bandari.specs.ray import flags, passthrough
+from bandari.specs.ray import features, flags, passthrough
 from bandari.specs.ray.tree import Draft, made, sequence
 
 ALIASES: Mapping[str, str] = {
@@ -116,14 +116,15 @@ def _settings(draft: Draft, found: Diagnostics, provider: str, *, cluster: bool,
     if not isinstance(draft.value("advanced_instance_config"), dict):
         return
     child, place = draft.items["advanced_instance_config"]
-    body, said, features = passthrough.shaped(child, place if child.at_key else child.span, provider)
+    body, said, known = passthrough.shaped(child, place if child.at_key else child.span, provider)
+    body, tags = features.taken_out(body, known)
     found.add(*said)
     draft.put("advanced_instance_config", body, place)
-    for feature in features:
+    for feature in tags:
         _feature(feature, draft if cluster else above or draft, found)
 
 
-def _feature(feature: passthrough.Feature, draft: Draft, found: Diagnostics) -> None:
+def _feature(feature: features.Feature, draft: Draft, found: Diagnostics) -> None:
     field, key = feature.becomes
     fix = f"write {'.'.join(filter(None, (field, key)))}"
     message = f"cannot keep the tag {feature.tag!r} among settings of a provider: it is read as {fix[6:]}"

@@ -31,10 +31,11 @@ CODES = (
     Code(
         "BND304",
         "another language",
-        "The file is a Ray compute config, a KubeRay or Kubernetes manifest, or a file of Ray's launcher. This version "
-        "reads the cluster file; a later one reads Ray's languages too.",
+        "The file is a KubeRay or Kubernetes manifest, a file of Ray's launcher, or holds node types with KubeRay's "
+        "limits and requests. Cluster files and Ray compute configs are read; what they share with these languages is "
+        "the name of a key at most.",
+        "cluster_name: demo\nprovider: {type: aws}\nhead_node_type: head",
         "head_node:\n  instance_type: m5.large",
-        'version: "1.3"\nlocal:\n  cluster:\n    name: demo',
     ),
     Code(
         "BND305",

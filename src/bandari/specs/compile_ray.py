@@ -111,7 +111,7 @@ class _Compiler:
     def _shape(self, node: NodeSpec, path: Path) -> Shape:
         value = self._at(path)
         return Shape(
-            node.instance_type if node.instance_type and node.instance_type != CUSTOM else "",
+            "" if node.instance_type == CUSTOM and node.required_resources else node.instance_type or "",
             _physical(node.required_resources, value) if node.required_resources else None,
             dict(node.resources) if node.resources is not None else None,
             dict(node.labels or {}),

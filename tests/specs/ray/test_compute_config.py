@@ -126,6 +126,10 @@ def test_a_shape_is_physical_and_its_aliases_are_read() -> None:
     assert cluster_of(text).head.instance_type == ""
 
 
+def test_custom_alone_is_kept_as_the_name_of_a_machine() -> None:
+    assert cluster_of("head_node: {instance_type: custom}\n").head.instance_type == "custom"
+
+
 def test_a_head_beside_groups_is_schedulable_only_where_it_says_so() -> None:
     groups = "worker_nodes:\n  - instance_type: m5.large\n"
     assert not cluster_of(HEAD + groups).schedulable_head
@@ -235,6 +239,17 @@ def test_everything_wrong_is_said_at_once() -> None:
         ("worker_nodes: [{instance_type: a}, {instance_type: a}]\n", ["worker_nodes[0] (its instance_type)"]),
         ("worker_nodes: [{instance_type: a, market_type: ANY}]\n", ["ON_DEMAND", "SPOT", "PREFER_SPOT"]),
         ("zones: []\n", ["leave it out for all zones"]),
+        ("head_node: {required_resources: {CPU: 1, memory: 8GB}}\n", ["write 8Gi"]),
+        ("head_node: {required_resources: {CPU: 1, memory: 8Gi, cpu_architecture: amd64}}\n", ["write x86_64"]),
+        ("head_node: {required_resources: {CPU: 1, memory: 8Gi, anyscale/tpu_hosts: 1}}\n", ["write tpu_hosts"]),
+        (
+            "head_node: {required_resources: {CPU: 1, memory: 8Gi, accelerator: TPU-V6E}}\n",
+            ["TPU", "tpu_hosts", "topology"],
+        ),
+        (
+            "head_node: {required_resources: {CPU: 1, memory: 8Gi, tpu_hosts: 1}}\n",
+            ["required_resources.TPU", "topology"],
+        ),
         ("head_nodes: {instance_type: a}\n", ["`head_node`"]),
         ("configs: [{zones: [a]}, {zones: [b]}]\n", ["configs[0]", "configs[1]", "no cloud_resource"]),
         ("auto_select_worker_config: true\nworker_nodes: []\n", ["remove auto_select_worker_config, or worker_nodes"]),

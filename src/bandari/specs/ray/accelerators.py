@@ -88,7 +88,8 @@ def _tpu(document: Document, path: Path) -> Iterator[Diagnostic]:
     merged = {**labels["labels"], **labels["required_labels"]}
     kind = merged.get(ACCELERATOR)
     by_label = isinstance(labels["required_labels"].get(ACCELERATOR), str) and str(kind).upper().startswith("TPU")
-    if not (amount(required.get("TPU")) or by_label):
+    asked = str(required.get("accelerator")).upper().startswith("TPU") or amount(required.get("tpu_hosts"))
+    if not (amount(required.get("TPU")) or by_label or asked):
         return
     selectors = at(document, (*path, "advanced_instance_config", "spec", "nodeSelector"))
     placed = all(key in selectors for key in _GKE_TPU) or (

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from bandari.specs.fields import Maybe, entry
 from bandari.specs.ray.fields import (
     Amounts,
+    Architecture,
     AtLeastOne,
     Cpus,
     Filled,
@@ -39,9 +40,7 @@ class RequiredResourcesSpec(RaySpec):
     accelerator: Maybe[Filled] = entry("Kind of GPU or TPU.", None, local="a label", rules="needs `GPU` or `TPU`")
     TPU: Maybe[Whole] = entry("TPU chips.", None, local="counted as a logical resource", rules="needs `tpu_hosts`")
     tpu_hosts: Maybe[Whole] = entry("Hosts of a TPU slice.", None, local=_NONE)
-    cpu_architecture: Maybe[Literal["x86_64", "arm64"]] = entry(
-        "Architecture; `x86_64` when absent.", None, local="of this machine"
-    )
+    cpu_architecture: Maybe[Architecture] = entry("Architecture; `x86_64` when absent.", None, local="of this machine")
 
 
 class CloudDeploymentSpec(RaySpec):

@@ -5,7 +5,8 @@ words are not taken for each other, so `"true"`, `"4"` and `1.0` are refused whe
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
@@ -19,7 +20,8 @@ LARGEST_GPU = 16
 SMALLEST_MEMORY = 2**20
 LARGEST_AMOUNT = 2.0**62
 """Amounts of resources are counted in 64 bits by Ray."""
-_BYTE_KEYS = "write the number of bytes, such as 8589934592"
+_QUANTITY = re.compile(r"\s*(\d{1,6}(?:\.\d+)?)\s*[gG][iI]?[bB]?\s*", re.ASCII)
+"""Gigabytes in another notation than Kubernetes'."""
 
 
 class RaySpec(Spec):
@@ -79,6 +81,14 @@ def _gpu(value: int) -> int:
     return value
 
 
+def _architecture(value: Any) -> Any:
+    """The two names of one architecture are told apart: an edit distance would take amd64 for arm64."""
+    other = {"amd64": "x86_64", "x86-64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}.get(str(value).lower())
+    if other and value != other:
+        raise refuse("BND207", "it is not one of x86_64 or arm64", f"write {other}")
+    return value
+
+
 def _memory(value: Any) -> Any:
     if value is None:
         return value
@@ -87,7 +97,8 @@ def _memory(value: Any) -> Any:
     try:
         size = Memory.parse(written(value))
     except ValueError:
-        fix = "write a number and its unit, such as 32Gi (Ki, Mi, Gi, Ti; k, M, G, T)"
+        near = _QUANTITY.fullmatch(written(value))
+        fix = f"write {near[1]}Gi" if near else "write a number and its unit, such as 32Gi (Ki, Mi, Gi, Ti; k, M, G, T)"
         raise refuse("BND206", "it is no size", fix) from None
     if size.bytes < SMALLEST_MEMORY:
         fix = f"write {written(value).strip()}Gi" if written(value).strip().isdecimal() else "write it in Gi"
@@ -118,5 +129,6 @@ Size = Annotated[
     BeforeValidator(_memory),
     WithJsonSchema({"type": ["string", "integer"], "x-kind": "size"}),
 ]
+Architecture = Annotated[Literal["x86_64", "arm64"], BeforeValidator(_architecture)]
 Words = dict[str, str]
 """Labels; a number or a truth value has to stand in quotes."""

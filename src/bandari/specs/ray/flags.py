@@ -111,9 +111,7 @@ FLAGS: Mapping[str, Known] = {
     ),
     "instance_ranking_strategy": Known(_ONLY, _rankings, "rankers: `price`, `custom_group_order`"),
     "pricing_weight": Known(frozenset({_NODE}), _weight, "the price is divided by it"),
-    "cloud_resource_strategy": Known(
-        _ONLY, _one_of("availability", "input_order"), "`availability` or `input_order`"
-    ),
+    "cloud_resource_strategy": Known(_ONLY, _one_of("availability", "input_order"), "`availability` or `input_order`"),
     "disable_nfs_mount": Known(_ONLY, _truth, "no shared file system"),
     "efa_config": Known(_ONLY, _map, "`device_count`, `placement_group`, `security_group_id`; wants one zone"),
     "disable_gpu_health_checks": Known(_ONLY, _truth, "no checks of GPUs"),

@@ -31,6 +31,7 @@ _NODE: Mapping[str, str] = {
     "use_spot": "market_type: SPOT",
     "fallback_to_ondemand": "market_type: PREFER_SPOT",
     "machine_type": "instance_type",
+    "anyscale/tpu_hosts": "tpu_hosts",
     "tpu_type": "required_labels: {ray.io/accelerator-type: TPU-..., ray.io/tpu-topology: ...}",
     "advanced_configurations_json": "advanced_instance_config",
     "aws_advanced_configurations_json": "advanced_instance_config",

@@ -16,6 +16,7 @@ from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostics
 from bandari.pipeline.checking import Checked
 from bandari.pipeline.planning import Planned
+from bandari.pipeline.surroundings import machines
 from bandari.planning.plan import plan
 from bandari.providers import local
 from bandari.providers.table import Provider
@@ -25,7 +26,10 @@ from bandari.testing import builders
 from bandari.testing.conformance import holds_for_provider, holds_for_runtime
 
 ROOT = Path(__file__).parents[2]
-FILES = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "tests/fixtures/valid").glob("*.yaml"))]
+TEMPLATES = ("BND730", "BND731")
+"""Files that are rendered with variables before they are read."""
+VALID = sorted(p for p in (ROOT / "tests/fixtures/valid").glob("*.yaml") if not p.name.startswith(TEMPLATES))
+FILES = [*sorted((ROOT / "examples").rglob("*.yaml")), *VALID]
 GOLDEN = ROOT / "tests" / "fixtures" / "golden"
 PROVIDERS = (local.provider,)
 IMAGES = {"llama.cpp": "ghcr.io/ggml-org/llama.cpp:server-b6823", "vllm": "vllm/vllm-openai:v0.6.3"}
@@ -34,8 +38,14 @@ IMAGES = {"llama.cpp": "ghcr.io/ggml-org/llama.cpp:server-b6823", "vllm": "vllm/
 def resolved(file: Path) -> ResolvedState:
     state, found = read(file.read_text(), file.name, target=ProviderName.LOCAL)
     assert state is not None, list(found)
-    host = builders.host()
-    return resolve(anchor(state, "/c"), host=host, runtime_for=runtime_for, stand_ins={}, secret_digests={})
+    return resolve(
+        anchor(state, "/c"),
+        host=builders.host(),
+        runtime_for=runtime_for,
+        stand_ins={},
+        secret_digests={},
+        machines=machines(),
+    )
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
@@ -50,17 +60,18 @@ def test_every_runtime_starts_where_it_is_told_and_is_probed_where_it_answers(ru
     holds_for_runtime(found, IMAGES[found.name])
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda file: file.stem)
 def test_the_plan_of_every_example_reads_as_its_golden_text(file: Path) -> None:
     """`BANDARI_GOLDEN=write` writes the texts anew; the difference is then for a person to read."""
     state = resolved(file)
     graph = local.provider.lower(state)
-    missing = not_served(state.state, builders.host(), RUNTIMES, ())
+    missing = not_served(state.state, builders.host(), RUNTIMES, (), machines())
     checked = Checked(file.name, {}, state.state, state, Diagnostics(), missing)
     made = plan(graph, {}, local.provider.consequence)
     planned = Planned(checked, graph, {}, made, Diagnostics(), state.state.target.cluster)
     text = click.unstyle(plan_text(planned, colour=False, verbose=True)) + "\n"
-    golden = GOLDEN / f"{file.stem}.plan.txt"
+    below = file.relative_to(ROOT / "examples").with_suffix("")
+    golden = GOLDEN / f"{'-'.join(below.parts)}.plan.txt"
     if os.environ.get("BANDARI_GOLDEN") == "write":
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text)

@@ -12,6 +12,7 @@ from bandari.planning.plan import Action, plan
 from bandari.providers.local import provider
 from bandari.runtimes.table import runtime_for
 from bandari.serving.protocol import BODIES, plain
+from bandari.serving.ray.bodies import RAY_BODIES
 from bandari.testing import builders
 from bandari.testing.fakes import Heard, MemoryDriver
 
@@ -38,7 +39,7 @@ def test_a_group_becomes_a_model_a_set_of_processes_and_a_route_behind_the_gatew
 
 def test_every_kind_that_is_lowered_has_a_body_that_the_supervisor_knows() -> None:
     graph = lowered(builders.local_state(builders.server("chat")))
-    assert {r.address.kind for r in graph} == BODIES.keys()
+    assert {r.address.kind for r in graph} == BODIES.keys() - RAY_BODIES.keys()
 
 
 def test_equal_states_lower_to_equal_graphs_and_the_plan_after_apply_is_empty() -> None:

@@ -18,7 +18,10 @@ from bandari.runtimes.protocol import ServingRuntime
 
 def lint(state: DesiredState, machines: Machines, runtimes: Sequence[ServingRuntime]) -> Iterator[Diagnostic]:
     """Every finding of every rule; an error only for what can never work."""
-    shapes = {cluster.name: ray_shapes.resolve(cluster, machines) for cluster in state.ray_clusters()}
+    shapes = {
+        cluster.name: ray_shapes.resolve(cluster, machines, target=state.target.provider)
+        for cluster in state.ray_clusters()
+    }
     subject = Subject(state, machines, runtimes, shapes)
     for rule in RULES:
         if state.target.provider in rule.targets:

@@ -15,7 +15,8 @@ from bandari.analysis.ray_scale import Size, factor, most
 from bandari.catalog import match
 from bandari.catalog.machines import Gpus, Machines, MachineType, Price
 from bandari.desired.ray import HEAD, PhysicalShape, RayCluster, Shape, WorkerGroup
-from bandari.desired.state import DesiredState
+from bandari.desired.state import DesiredState, ProviderName
+from bandari.diagnostics import Origin
 from bandari.units import Bounds, Memory
 
 ACCELERATOR_LABEL = "ray.io/accelerator-type"
@@ -37,6 +38,13 @@ SELECTED: Mapping[str, tuple[str, ...]] = {
 GPUs and one machine with four; on Kubernetes the four pod shapes that are predefined there.
 """
 SELECTED_MAX = 10
+DEFAULT_PROVIDER = "aws"
+"""Where neither a machine type nor the target tells."""
+_PROVIDERS: Mapping[ProviderName | None, str] = {
+    ProviderName.AWS: "aws",
+    ProviderName.GCP: "gcp",
+    ProviderName.KUBERNETES: match.POD,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +142,16 @@ class ResolvedRay:
         return _usd(self.head) + groups if known else None
 
 
-def resolve(cluster: RayCluster, machines: Machines, *, memory: Memory | None = None) -> ResolvedRay:
-    """`memory` is that of the machine that the nodes are to share; None: no scaling is asked for."""
-    provider = provider_of(cluster, machines)
+def resolve(
+    cluster: RayCluster, machines: Machines, *, target: ProviderName | None = None, memory: Memory | None = None
+) -> ResolvedRay:
+    """`memory` is that of the machine that the nodes are to share; None: no scaling is asked for. The `target` tells
+    the provider where no machine type does.
+    """
+    provider = provider_of(cluster, machines) or _PROVIDERS.get(target, "")
     if cluster.auto_select and not cluster.groups:
-        cluster = replace(cluster, groups=selected(machines, provider))
+        provider = provider or DEFAULT_PROVIDER
+        cluster = replace(cluster, groups=selected(cluster, machines, provider))
     kinds = {kind.name: node_of(kind, machines, provider) for kind in nodes(cluster)}
     head = kinds.pop(HEAD)
     found = ResolvedRay(cluster, head, kinds, provider=provider)
@@ -157,12 +170,15 @@ def provider_of(cluster: RayCluster, machines: Machines) -> str:
     return next((machine.provider for machine in found if machine), "")
 
 
-def selected(machines: Machines, provider: str) -> tuple[WorkerGroup, ...]:
+def selected(cluster: RayCluster, machines: Machines, provider: str) -> tuple[WorkerGroup, ...]:
     """The groups of `auto_select_worker_config`: none of them has a minimum, the cheapest comes first."""
-    names = SELECTED[provider or "aws"]
+    names = SELECTED[provider]
     known = [(name, machine) for name in names if (machine := match.find(name, machines))]
     known.sort(key=lambda pair: pair[1].price.usd_per_hour if pair[1].price else 0.0)
-    return tuple(WorkerGroup(name, Shape(name), Bounds(0, SELECTED_MAX)) for name, _ in known)
+    origin, bounds = Origin(cluster.origin.at("auto_select_worker_config")), Bounds(0, SELECTED_MAX)
+    return tuple(
+        WorkerGroup(name, Shape(name, passthrough=cluster.settings), bounds, origin=origin) for name, _ in known
+    )
 
 
 def node_of(kind: Node, machines: Machines, provider: str = "") -> RayNode:
@@ -173,7 +189,7 @@ def node_of(kind: Node, machines: Machines, provider: str = "") -> RayNode:
         like = like[: 3 if kind.group else 1]
         node = _node(kind, shape_name(shape.required), machine_of(shape.required))
         return replace(node, like=tuple(m.name for m in like), price=like[0].price if like else None)
-    name = shape.instance_type or DEFAULT_HEADS[provider or "aws"]
+    name = shape.instance_type or DEFAULT_HEADS[provider or DEFAULT_PROVIDER]
     return _node(kind, name, match.find(name, machines))
 
 

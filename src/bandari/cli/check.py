@@ -36,6 +36,11 @@ def check(
     if checked.state is not None:
         state = checked.state
         out.text(f"{checked.file}: ok ({summary(state)})")
+        for resolved in checked.ray.values():
+            from bandari.cli.raytext import ray_lines
+
+            lines = "\n".join(("", *ray_lines(resolved)))
+            out.text(lines if out.terminal else click.unstyle(lines))
     return 0
 
 

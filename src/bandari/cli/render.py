@@ -36,7 +36,7 @@ def render(
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for document in documents:
-            path = Path(folder) / f"{document['address']}.yaml"
+            path = Path(folder) / f"{str(document['address']).replace('/', '.')}.yaml"
             path.write_text(yaml.safe_dump(document, sort_keys=False))
             out.text(str(path))
     elif documents:

@@ -48,8 +48,8 @@ CODES: tuple[Code, ...] = (
         "a floor above the cap",
         "min_resources and max_resources name the same resource, and the floor is the larger one. No size of the "
         "cluster is within both.",
-        _HEAD + "min_resources: {CPU: 64}\nmax_resources: {CPU: 32}",
-        _HEAD + "min_resources: {CPU: 32}\nmax_resources: {CPU: 64}",
+        _HEAD + "worker_nodes:\n  - {instance_type: m5.4xlarge}\nmin_resources: {CPU: 64}\nmax_resources: {CPU: 32}",
+        _HEAD + "worker_nodes:\n  - {instance_type: m5.4xlarge}\nmin_resources: {CPU: 32}\nmax_resources: {CPU: 64}",
     ),
     Code(
         "BND765",
@@ -175,8 +175,10 @@ CODES: tuple[Code, ...] = (
         "two groups with one name on Kubernetes",
         "Ray takes any name of a group. On Kubernetes it becomes a DNS label: lower case letters, digits and dashes. "
         "Two groups of this file would have the same one there.",
-        "worker_nodes:\n  - {name: 1x_L4, instance_type: 8CPU-32GB}\n  - {name: 1x-L4, instance_type: 8CPU-32GB}",
-        "worker_nodes:\n  - {name: l4-small, instance_type: 8CPU-32GB}\n  - {name: l4-large, instance_type: 8CPU-32GB}",
+        _HEAD
+        + "worker_nodes:\n  - {name: 1x_L4, instance_type: 8CPU-32GB}\n  - {name: 1x-L4, instance_type: 8CPU-32GB}",
+        _HEAD
+        + "worker_nodes:\n  - {name: l4-small, instance_type: 8CPU-32GB}\n  - {name: l4-big, instance_type: 8CPU-32GB}",
     ),
     Code(
         "BND778",
@@ -246,8 +248,8 @@ CODES: tuple[Code, ...] = (
         "Ray is not installed",
         "Ray clusters run here as real Ray processes, with the Ray of bandari's own environment or with one that is "
         "made for an image. The extra `ray` brings it: pip install 'bandari[ray]'.",
-        "head_node: {}          # without Ray in the environment",
-        "head_node: {}          # after pip install 'bandari[ray]'",
+        _HEAD + "# without Ray in the environment",
+        _HEAD + "# after pip install 'bandari[ray]'",
     ),
     Code(
         "BND787",

@@ -110,7 +110,10 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
     checked.diagnostics.add(*lint(state, known, RUNTIMES))
     checked.diagnostics.add(*_unknown_options(state, options, Span(checked.file, 1, 1)))
     if state.target.provider is not ProviderName.LOCAL:
-        shapes = {cluster.name: ray_shapes.resolve(cluster, known) for cluster in state.ray_clusters()}
+        shapes = {
+            cluster.name: ray_shapes.resolve(cluster, known, target=state.target.provider)
+            for cluster in state.ray_clusters()
+        }
         return replace(checked, ray=shapes)
     state = anchor(state, str(Path(checked.file).resolve().parent))
     secrets, unreadable = secret_digests(state)

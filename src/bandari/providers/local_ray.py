@@ -75,7 +75,7 @@ def ray_cluster(cluster: RayCluster, state: ResolvedState) -> Iterator[Resource]
             addresses.ray_group(cluster.name, group.name),
             plain(_group(group, resolved, environment)),
             after=frozenset({addresses.ray(cluster.name)}),
-            origin=group.origin.span if group.origin.span.line else cluster.origin.at("auto_select_worker_config"),
+            origin=group.origin.span,
         )
 
 

@@ -66,14 +66,13 @@ def _cluster(body: Body) -> str:
 
 
 def _group(body: Body) -> str:
-    return f"{_count(body)} for {_machine(body['node'])}, {MARKETS[body.get('market', 'ON_DEMAND')]}"
-
-
-def _count(body: Body) -> str:
-    low, high = body.get("min", 0), body.get("max", 10)
+    low, high, machine = body.get("min", 0), body.get("max", 10), _machine(body["node"])
+    bought = f", {MARKETS[body['market']]}" if body.get("market", "ON_DEMAND") != "ON_DEMAND" else ""
     if low == high:
-        return f"keeps {_nodes(low)}, a fixed size,"
-    return f"starts {_nodes(low)}, up to {high} on demand," if low else f"starts up to {_nodes(high)} on demand,"
+        return f"starts {_nodes(low)} for {machine}, a fixed size{bought}"
+    if low:
+        return f"starts {_nodes(low)} for {machine}, up to {high} when tasks ask for them{bought}"
+    return f"starts no node yet, up to {high} for {machine} when tasks ask for them{bought}"
 
 
 def _nodes(count: int) -> str:
@@ -81,8 +80,7 @@ def _nodes(count: int) -> str:
 
 
 def _machine(node: Body) -> str:
-    physical = f" ({node['physical']})" if node.get("physical") else ""
-    return f"{node.get('machine') or 'a machine of unknown type'}{physical}"
+    return str(node.get("machine") or "a machine of unknown type")
 
 
 def _service(body: Body) -> str:

@@ -13,6 +13,7 @@ from bandari.catalog import machines
 from bandari.catalog.host import Host
 from bandari.catalog.machines import Machines
 from bandari.desired.pools import Capacity, CapacityType, NodePool, ResourceList
+from bandari.desired.ray import PhysicalShape, RayCluster, Shape, WorkerGroup
 from bandari.desired.scaling import PrometheusTarget, ResourceKind, ResourceTarget, ScalingPolicy, TargetType
 from bandari.desired.state import DesiredState, Item, LocalTarget, ProviderName, Target
 from bandari.desired.workloads import EnvVar, HttpGet, ModelServer, ModelSource, Probe, ValueSource, VectorStore
@@ -64,6 +65,21 @@ def on_nodes(group: ModelServer, machine: str, **fields: Any) -> tuple[NodePool,
     return pool(group.name, machine, gpu=group.gpu, **fields), replace(group, pool=group.name, node_type=machine)
 
 
+def worker_group(name: str = "workers", machine: str = "g4dn.xlarge", **fields: Any) -> WorkerGroup:
+    """None to ten on-demand workers of one machine type."""
+    return replace(WorkerGroup(name, Shape(machine), Bounds(0, 10)), **fields)
+
+
+def ray_cluster(*groups: WorkerGroup, name: str = "rays", **fields: Any) -> RayCluster:
+    """A head of g4dn.12xlarge (48 vCPU, 192 GiB, 4 T4) and these groups."""
+    return replace(RayCluster(name, Shape("g4dn.12xlarge"), groups), **fields)
+
+
+def required(cpu: int = 4, memory: str = "16Gi", **fields: Any) -> Shape:
+    """A shape that is asked for; keyword arguments are fields of the PhysicalShape."""
+    return Shape(required=PhysicalShape(Cpu(cpu * 1000), Memory.parse(memory), **fields))
+
+
 def state(*items: Item, provider: ProviderName = ProviderName.AWS, **target: Any) -> DesiredState:
     """A state of these pools and workloads in a cluster named `demo`; keyword arguments are fields of the Target."""
     return DesiredState(
@@ -79,8 +95,9 @@ def local_state(*items: Item, **options: Any) -> DesiredState:
 
 
 def host(**fields: Any) -> Host:
-    """A Linux machine with 8 cores, 16 GiB, no GPU and the embedded engine."""
-    plain = Host(cpus=8, memory=Memory(16 * 2**30), engines={"xllamacpp": "2026.10.1"}, mount_namespaces=True)
+    """A Linux machine with 8 cores, 16 GiB, no GPU, the embedded engine and Ray."""
+    engines = {"xllamacpp": "2026.10.1", "ray": "2.60.0"}
+    plain = Host(cpus=8, memory=Memory(16 * 2**30), engines=engines, mount_namespaces=True)
     return replace(plain, **fields)
 
 

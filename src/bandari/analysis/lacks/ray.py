@@ -36,7 +36,8 @@ def check(here: Here, machines: Machines) -> Iterator[NotServed]:
     if clusters and "ray" not in here.host.engines:
         yield _no_ray(clusters[0])
     for cluster in clusters:
-        resolved = ray_shapes.resolve(cluster, machines, memory=ray_shapes.share(here.state, here.host.memory))
+        share = ray_shapes.share(here.state, here.host.memory)
+        resolved = ray_shapes.resolve(cluster, machines, memory=share)
         yield from _cluster(resolved, here)
     for item in here.state.workloads:
         job = item.job if isinstance(item, RaySchedule) else item
@@ -123,7 +124,7 @@ def _gpus(resolved: ResolvedRay, here: Here) -> Iterator[NotServed]:
     yield _note(
         SIMULATED,
         names[0].at("instance_type"),
-        f"cannot give {', '.join(str(kind) for kind in names)} accelerators of their own: {there}",
+        f"cannot give real accelerators to {', '.join(str(kind) for kind in names)}: {there}",
         why="Ray counts and labels them as declared, so tasks land where they should; they compute on what is here",
         fix="run code that needs the device on a machine that has it",
     )

@@ -33,11 +33,12 @@ def _node(kind: Node, machine: MachineType) -> Iterator[Diagnostic]:
         if asked <= there:
             continue
         fake = name == "GPU" and there == 0
-        message = f"cannot find {amount(name, asked)} {name} on {machine.name}, which has {amount(name, there) or 0}"
+        has_words = amount(name, there) if there else "none"
+        message = f"cannot find {amount(name, asked)} {name} on {machine.name}, which has {has_words}"
         yield warning(
             CODE,
             kind.at("resources", name),
-            f"{message}: they are fake GPUs" if fake else message,
+            f"{message}: a fake GPU" if fake else message,
             why="Ray counts what it is told: tasks share what is really there"
             if not fake
             else "Ray counts what it is told: a task that asks for a GPU lands there and finds none",

@@ -26,7 +26,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         yield warning(
             CODE,
             head.at(field),
-            f"cannot call {resolved.head.machine} a roomy head: it has {resolved.head.physical}",
+            f"cannot count on {resolved.head.machine} as a head of general use: it has {resolved.head.physical}",
             why="the head of a general cluster needs 8 CPUs and 32 GB: it keeps the state of all nodes and jobs",
             fix="use one such as m5.2xlarge or n2-standard-8, unless the cluster stays small",
         )

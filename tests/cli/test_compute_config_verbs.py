@@ -48,3 +48,15 @@ def test_the_schema_of_each_language_is_printed(user: User) -> None:
     ]
     assert titles == ["bandari cluster file", "bandari cluster file", "bandari compute config"]
     assert user.bandari("schema", "compute").code == 2
+
+
+def test_a_saved_plan_of_a_template_is_stale_when_its_variables_change(user: User) -> None:
+    user.write(HEAD + "zones: [{{ zone }}]\n", "compute.yaml")
+    user.write("zone: here\n", "env.yaml")
+    words = ("compute.yaml", "--target", "local", "--render", "env.yaml", "--name", "demo")
+    saved = user.bandari("plan", *words, "--offline", "-o", "plan.json")
+    assert saved.code in {0, 3}, saved.err
+    user.write("zone: there\n", "env.yaml")
+    done = user.bandari("up", "plan.json", "--yes")
+    assert done.code == 2
+    assert "the file changed" in done.err

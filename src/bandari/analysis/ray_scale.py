@@ -47,11 +47,9 @@ def _within(name: str, cap: float, groups: Sequence[Size], counts: Sequence[int]
 
 
 def factor(total: float, memory: Memory) -> float:
-    """Bytes here / bytes declared for a cluster of `total` declared bytes: two figures, rounded down, at most 1. So a
-    small change of the machine's memory changes nothing.
+    """Bytes here / bytes declared for a cluster of `total` declared bytes: 1, 1/2, 1/4... So a small change of one
+    group or of the machine's memory changes nothing of the others.
     """
     if total <= 0 or memory.bytes <= 0:
         return 1.0
-    exact = min(1.0, SHARE * memory.bytes / total)
-    step = 10.0 ** (math.floor(math.log10(exact)) - 1)
-    return min(1.0, round(math.floor(exact / step + 1e-9) * step, 12))
+    return 2.0 ** math.floor(math.log2(min(1.0, SHARE * memory.bytes / total)))

@@ -111,10 +111,10 @@ def _idle(resolved: ResolvedRay) -> str:
 
 
 def _scale(resolved: ResolvedRay) -> str:
-    shown = f"{resolved.factor:.12f}".rstrip("0")
     most = resolved.nodes_at_maximum
     fits = f"all {most} nodes fit" if most > 1 else "it fits"
-    return f"bytes x {shown}, so that {fits} on this machine; CPUs, GPUs and custom resources stay as declared"
+    part = f"1/{round(1 / resolved.factor)}"
+    return f"bytes x {part}, so that {fits} on this machine; CPUs, GPUs and custom resources stay as declared"
 
 
 def _price(resolved: ResolvedRay) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from bandari.serving.ray.commands import in_words
 Body = Mapping[str, Any]
 IN_PLACE = "in place: nothing restarts"
 REPLACED = "replaces the cluster: running jobs are lost"
+SCALED = "in place: what runs keeps its memory, what starts from now on is scaled otherwise"
 ROLLED = "rolls the workers one by one, then restarts the head on its Redis state"
 HEAD_ONLY = "restarts the head on its Redis state: actors and nodes are kept"
 GROUP_ROLLED = "replaces the group's nodes one by one"
@@ -113,7 +114,7 @@ def _cluster_changed(change: Change, before: Body, after: Body) -> str:
         return ROLLED
     if "autoscaled" in tops or _another(before.get("head", {}), after.get("head", {})):
         return HEAD_ONLY
-    return IN_PLACE
+    return SCALED if tops == {"head"} else IN_PLACE
 
 
 def _another(before: Body, after: Body) -> bool:
@@ -136,7 +137,8 @@ def _group_changed(change: Change, before: Body, after: Body) -> str:
     if before.get("market", "ON_DEMAND") != after.get("market", "ON_DEMAND"):
         said.append(f"new nodes are bought {MARKETS[after.get('market', 'ON_DEMAND')]}")
     said += _bounds_changed(before, after)
-    return "; ".join(said) or (IN_PLACE if change.fields else "")
+    scaled = SCALED if {field.path[0] for field in change.fields} == {"node"} else IN_PLACE
+    return "; ".join(said) or scaled
 
 
 def _bounds_changed(before: Body, after: Body) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,11 +144,11 @@ def test_no_set_of_nodes_within_the_bounds_is_worth_more_than_the_most(
 
 
 @given(st.floats(1, 1e18), st.integers(2**28, 2**43))
-def test_the_factor_has_two_figures_and_never_gives_more_than_the_share(total: float, memory: int) -> None:
+def test_the_factor_is_a_half_of_a_half_and_so_on_and_uses_the_share_but_for_a_half(total: float, memory: int) -> None:
     found = factor(total, Memory(memory))
-    assert 0 < found <= 1
-    assert total * found <= SHARE * memory * 1.000001 or found == 1
-    assert float(f"{found:.1e}") == pytest.approx(found)
+    assert 1 / found == 2 ** round(math.log2(1 / found))
+    assert total * found <= SHARE * memory * 1.000001
+    assert found == 1 or total * found * 2 > SHARE * memory * 0.999999
 
 
 @given(st.integers(1, 64), st.integers(1, 512), st.integers(1, 50), st.integers(2**31, 2**38))

@@ -37,7 +37,8 @@ def run_file(
     rows: list[Mapping[str, Any]] = []
     code = FAILED
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was brought up is taken down
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+            signal.signal(number, signal.default_int_handler)
     try:
         code = bring_up(steps)
         for body in bodies if code == 0 else ():

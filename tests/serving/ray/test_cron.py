@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandari.serving.ray.cron import Cron, parse
+from bandari.specs.ray.clock import NICKNAMES, cron_problem
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo")
@@ -102,3 +103,27 @@ def test_local_is_the_zone_of_this_machine() -> None:
 def test_a_clock_that_cannot_be_read_is_refused_in_words(cron: str, zone: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse(cron, zone, BERLIN)
+
+
+def field(low: int, high: int) -> st.SearchStrategy[str]:
+    number = st.integers(low, high)
+    ends = st.tuples(number, number).map(sorted)
+    item = st.one_of(
+        number.map(str),
+        ends.map(lambda pair: f"{pair[0]}-{pair[1]}"),
+        st.integers(1, 70).map(lambda step: f"*/{step}"),
+        st.tuples(ends, st.integers(1, 9)).map(lambda found: f"{found[0][0]}-{found[0][1]}/{found[1]}"),
+        st.just("*"),
+    )
+    return st.lists(item, min_size=1, max_size=3).map(",".join)
+
+
+@given(st.tuples(field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(0, 7)).map(" ".join))
+def test_what_check_accepts_can_be_run(expression: str) -> None:
+    if not cron_problem(expression):
+        parse(expression, "Europe/Berlin", BERLIN)
+
+
+@pytest.mark.parametrize("nickname", sorted(NICKNAMES))
+def test_nicknames_can_be_run(nickname: str) -> None:
+    parse(nickname, "UTC", BERLIN)

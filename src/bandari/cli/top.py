@@ -65,7 +65,7 @@ def _row(part: Mapping[str, Any], replica: Mapping[str, Any], node: Mapping[str,
         "memory": int(replica.get("memory", 0)),
         "gpu": node.get("gpu"),
         "machine": str(node.get("machine", "")),
-        "market": str(node.get("market", "")) if node else "",
+        "market": str(node.get("market", "on-demand")) if node else "",
         "zone": str(node.get("zone", "")),
     }
 

@@ -73,5 +73,5 @@ def _cells(node: Mapping[str, Any]) -> tuple[str, ...]:
 def _more(node: Mapping[str, Any]) -> Iterable[str]:
     if node.get("leaves_at"):
         yield f"spot is taken away: goes in {max(0.0, node['leaves_at'] - time.time()):.0f} s"
-    if node.get("reason"):
+    if node.get("reason") and node["state"] != "ready":
         yield str(node["reason"])

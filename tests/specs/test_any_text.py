@@ -24,6 +24,8 @@ from bandari.document import load
 from bandari.planning.plan import plan
 from bandari.providers.local import provider
 from bandari.runtimes.table import RUNTIMES, runtime_for
+from bandari.specs.dialect import Language, language
+from bandari.specs.ray.schema import schema as compute_schema
 from bandari.specs.read import read
 from bandari.specs.schema import schema
 from bandari.testing import builders
@@ -32,7 +34,10 @@ ROOT = Path(__file__).parent.parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
 HOST = builders.host()
 MACHINES = builders.few_machines()
-VALIDATOR = jsonschema.Draft202012Validator(schema())
+VALIDATORS = {
+    Language.CLUSTER_FILE: jsonschema.Draft202012Validator(schema()),
+    Language.COMPUTE_CONFIG: jsonschema.Draft202012Validator(compute_schema()),
+}
 Place = tuple[dict[str, Any] | list[Any], str | int]
 
 
@@ -116,7 +121,9 @@ def answer(text: str) -> None:
     if state is not None:
         document, _ = load(text, "cluster.yaml")
         assert document is not None
-        assert [error.message for error in VALIDATOR.iter_errors(document.value)] == []
+        written_in = language(document)
+        assert isinstance(written_in, Language)
+        assert [error.message for error in VALIDATORS[written_in].iter_errors(document.value)] == []
         checked(state, lines)
 
 

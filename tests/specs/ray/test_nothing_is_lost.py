@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from bandari.cli.findings import render
 from bandari.diagnostics import Diagnostics
 from bandari.document import load
+from bandari.specs.ray.schema import schema
 from bandari.specs.read import read
 
 _spec = importlib.util.spec_from_file_location("compute_files", Path(__file__).with_name("compute_files.py"))
@@ -22,6 +24,7 @@ assert _spec.loader
 files = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(files)
 
+VALIDATOR = jsonschema.Draft202012Validator(schema())
 quiet: Sequence[HealthCheck] = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
@@ -130,6 +133,10 @@ def assert_answered(text: str) -> None:
     assert all(place.file == "compute.yaml" and 1 <= place.line <= lines and place.column >= 1 for place in places)
     assert (state is None) == bool(found.errors)
     assert all("\n" not in f.message + f.why + f.help for f in found)
+    if state is not None:
+        document, _ = load(text, "compute.yaml")
+        assert document is not None
+        assert [error.message for error in VALIDATOR.iter_errors(document.value)] == []
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=quiet)

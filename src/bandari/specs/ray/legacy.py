@@ -114,7 +114,7 @@ CURRENT_WORDS: Mapping[str, str] = {
 
 def _unknown_key(key: str, where: Span, known: tuple[str, ...], place: str) -> Diagnostic:
     name = f"{place}.{key}".lstrip(".")
-    if key == "tpu_type":
+    if key == "tpu_type" and place:
         why = "kinds of TPUs are chosen by required_labels and required_resources of the current schema"
         return _no_effect(name, where, why)
     if key == "deployment_configs":

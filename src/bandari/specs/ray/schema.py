@@ -25,7 +25,9 @@ def schema() -> _Schema:
     made = MultiResourceSpec.model_json_schema(by_alias=True)
     parts: _Schema = {name: _clean(part) for name, part in made.pop("$defs").items()}
     several = _clean(made)
-    several["properties"]["configs"]["minItems"] = 1
+    parts["OlderConfig"] = _older()
+    one = [{"$ref": "#/$defs/ComputeConfigSpec"}, {"$ref": "#/$defs/OlderConfig"}]
+    several["properties"]["configs"] = {"type": "array", "minItems": 1, "items": {"anyOf": one}}
     for name in ("HeadSpec", "WorkerSpec"):
         parts[name]["anyOf"] = [{"required": ["instance_type"]}, {"required": ["required_resources"]}]
         parts[name]["properties"]["physical_resources"] = {"type": "null"}
@@ -33,7 +35,7 @@ def schema() -> _Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "bandari compute config",
-        "anyOf": [{"$ref": "#/$defs/ComputeConfigSpec"}, several, _older()],
+        "anyOf": [*one, several],
         "examples": _EXAMPLES,
         "$defs": parts,
     }

@@ -34,7 +34,7 @@ def test_the_page_of_compute_configs_is_what_the_models_say(tables: ModuleType) 
 
 def test_every_field_of_a_compute_config_stands_in_the_tables(tables: ModuleType) -> None:
     told = set(re.findall(r"^\| `([\w.\[\]-]+)`", tables.compute_tables(), re.MULTILINE))
-    parts = schema()["$defs"].values()
+    parts = [part for name, part in schema()["$defs"].items() if name != "OlderConfig"]
     known = {key for part in parts for key in part.get("properties", {})}
     aliases = {"cpu", "gpu", "tpu", "Memory", "anyscale_tpu_hosts", "physical_resources"}
     assert known - told == aliases

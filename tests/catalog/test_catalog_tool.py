@@ -74,3 +74,16 @@ def test_a_share_of_a_gpu_counts_as_one_and_other_accelerators_as_none(tool: Mod
 
 def test_equal_sources_make_equal_text(tool: ModuleType, sources: Path) -> None:
     assert tool.table(sources) == tool.table(sources)
+
+
+def test_zones_are_kept_as_regions_with_letters(tool: ModuleType, tmp_path: Path) -> None:
+    aws = {"name": "m9.large", **AWS, "od_us_east_1": "0.5", "azs_us_east_1": "abd", "azs_us_west_2": ""}
+    gcp = {"name": "a9-1g", **GCP, **ONE, "od_us-central1": "3", "zones": "us-central1-c us-central1-a europe-west4-b"}
+    write(tmp_path / "aws_instance_types.csv.gz", [aws])
+    write(tmp_path / "gcp_machine_types.csv.gz", [gcp])
+    catalog = machines.parse(tool.table(tmp_path))
+    first, second = catalog.get("m9.large"), catalog.get("a9-1g")
+    assert first is not None
+    assert second is not None
+    assert first.zones == {"us-east-1a", "us-east-1b", "us-east-1d"}
+    assert second.zones == {"us-central1-a", "us-central1-c", "europe-west4-b"}

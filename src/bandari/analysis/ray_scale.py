@@ -12,6 +12,9 @@ SHARE = 0.5
 """Of a machine's memory that the declared bytes of all nodes may take; Ray's processes and the user's take the rest."""
 
 
+_MOST_NODES = 1e9
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """A group: most nodes, what one of them counts against caps, and what one is worth."""
@@ -32,7 +35,8 @@ def most(groups: Sequence[Size], caps: Mapping[str, float]) -> float:
 
 
 def _fitting(unit: Mapping[str, float], caps: Mapping[str, float]) -> list[int]:
-    return [int(cap / unit[name] + 1e-9) for name, cap in caps.items() if unit.get(name)]
+    shares = (cap / unit[name] for name, cap in caps.items() if unit.get(name))
+    return [int(min(share, _MOST_NODES) + 1e-9) for share in shares]
 
 
 def _within(name: str, cap: float, groups: Sequence[Size], counts: Sequence[int]) -> float:

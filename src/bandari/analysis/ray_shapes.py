@@ -91,6 +91,8 @@ class ResolvedRay:
     groups: Mapping[str, RayNode] = field(default_factory=dict)
     factor: float = 0.0
     """Bytes here / bytes declared, before floors; 0: no machine was asked."""
+    fits: bool = True
+    """Whether the bytes of all nodes fit with that; floors of many nodes may be too much."""
     provider: str = ""
     """`aws`, `gcp` or `kubernetes`, by its machine types; empty when none tells."""
     own_ray: str = ""
@@ -185,8 +187,8 @@ def node_of(kind: Node, machines: Machines, provider: str = "") -> RayNode:
     """What one kind of node is, not scaled. `provider` narrows the machines that a shape may be given."""
     shape = kind.shape
     if shape.required:
-        like = match.candidates(shape.required, machines, provider if provider != match.POD else "")
-        like = like[: 3 if kind.group else 1]
+        cloud = DEFAULT_PROVIDER if provider in {"", match.POD} else provider
+        like = match.candidates(shape.required, machines, cloud)[: 3 if kind.group else 1]
         node = _node(kind, shape_name(shape.required), machine_of(shape.required))
         return replace(node, like=tuple(m.name for m in like), price=like[0].price if like else None)
     name = shape.instance_type or DEFAULT_HEADS[provider or DEFAULT_PROVIDER]
@@ -284,7 +286,10 @@ def _scaled(found: ResolvedRay, memory: Memory) -> ResolvedRay:
 
     every = factor(size(found.head) + most(found.sizes(size), found.caps), memory)
     groups = {name: replace(node, scale=own_scale(node, every)) for name, node in found.groups.items()}
-    return replace(found, head=replace(found.head, scale=own_scale(found.head, every)), groups=groups, factor=every)
+    head = replace(found.head, scale=own_scale(found.head, every))
+    scaled = replace(found, head=head, groups=groups, factor=every)
+    here = size(head) * head.scale + most(scaled.sizes(lambda node: size(node) * node.scale), found.caps)
+    return replace(scaled, fits=here <= memory.bytes)
 
 
 MEMORY_FLOOR = 128 * 2**20

@@ -113,8 +113,8 @@ def _idle(resolved: ResolvedRay) -> str:
 def _scale(resolved: ResolvedRay) -> str:
     most = resolved.nodes_at_maximum
     fits = f"all {most} nodes fit" if most > 1 else "it fits"
-    part = f"1/{round(1 / resolved.factor)}"
-    return f"bytes x {part}, so that {fits} on this machine; CPUs, GPUs and custom resources stay as declared"
+    why = f"so that {fits} on this machine" if resolved.fits else f"and {most} nodes still do not fit on this machine"
+    return f"bytes x 1/{round(1 / resolved.factor)}, {why}; CPUs, GPUs and custom resources stay as declared"
 
 
 def _price(resolved: ResolvedRay) -> Iterator[tuple[str, str]]:
@@ -127,8 +127,9 @@ def _price(resolved: ResolvedRay) -> Iterator[tuple[str, str]]:
             yield "price", f"not known: no price of {', '.join(dict.fromkeys(unknown))}"
         return
     floor = " (the floor takes more)" if resolved.cluster.min_resources else ""
-    least = f"${low:.2f} an hour" + (f" at min_nodes{floor}" if high > low else "")
-    most = f", ${high:.2f} at most" if high > low else ""
+    grows = f"{high:.2f}" != f"{low:.2f}"
+    least = f"${low:.2f} an hour" + (f" at min_nodes{floor}" if grows else "")
+    most = f", ${high:.2f} at most" if grows else ""
     spot = "; spot costs less" if any(g.market is not MarketType.ON_DEMAND for g in resolved.cluster.groups) else ""
     yield "price", f"{least}{most}: on demand {lists}{spot}"
 

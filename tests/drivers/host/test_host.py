@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -88,8 +89,9 @@ def test_gpus_are_counted_by_nvidia_smi_else_by_the_driver(tmp_path: Path) -> No
     assert gpus(program(tmp_path / "broken", "nvidia-smi", "exit 9"), tmp_path) == 0
 
 
-def test_the_embedded_engine_is_known_by_its_package() -> None:
-    assert engines({"PATH": "/nowhere"}) == {"xllamacpp": version("xllamacpp")}
+def test_what_is_embedded_is_known_by_its_package_and_is_not_imported() -> None:
+    assert engines({"PATH": "/nowhere"}) == {name: version(name) for name in ("xllamacpp", "ray")}
+    assert "ray" not in sys.modules
 
 
 def test_an_installed_llama_server_says_its_version(tmp_path: Path) -> None:

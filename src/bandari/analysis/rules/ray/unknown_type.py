@@ -18,7 +18,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     for resolved in subject.rays():
         for kind in nodes(resolved.cluster):
             machine = resolved.node(kind).hardware
-            if not kind.shape.instance_type or (kind.group and resolved.cluster.auto_select):
+            if not kind.shape.instance_type or kind.shape.required or (kind.group and resolved.cluster.auto_select):
                 continue
             if machine is None:
                 yield _unknown(kind, subject)

@@ -1,0 +1,113 @@
+"""Every example of a compute config, brought up on real Ray here and asked by a job of Ray's own client."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bandari.serving.supervisor.ray import places
+from bandari.testing.user import User
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+
+PATIENCE = 240
+RAY = str(Path(sys.executable).parent / "ray")
+BEGIN = """
+import collections, json, os, time, ray
+ray.init(logging_level="ERROR", log_to_driver=False)
+def alive(): return [n for n in ray.nodes() if n["Alive"]]
+def labels(name): return sorted(n["Labels"].get("ray.io/" + name, "") for n in alive())
+def where(): return ray.get_runtime_context().get_node_labels()["ray.io/node-group"]
+def told(**facts): print("told", json.dumps(facts, sort_keys=True))
+"""
+ASKED = {
+    "empty": (
+        'told(cpu=ray.cluster_resources()["CPU"], nodes=len(alive()))',
+        '{"cpu": 8.0, "nodes": 1}',
+    ),
+    "fixed": (
+        'told(cpu=ray.cluster_resources()["CPU"], groups=labels("node-group"))',
+        '{"cpu": 8.0, "groups": ["head", "workers", "workers"]}',
+    ),
+    "heterogeneous": (
+        """
+on = ray.remote(num_cpus=1)(where)
+told(disk=ray.get(on.options(resources={"fast_disk": 1}).remote()),
+     tier=ray.get(on.options(label_selector={"tier": "batch"}).remote()),
+     gpu=ray.get(on.options(num_gpus=1).remote()),
+     kind=ray.get(on.options(label_selector={"ray.io/accelerator-type": "T4"}).remote()))
+""",
+        '{"disk": "cpu", "gpu": "gpu", "kind": "gpu", "tier": "cpu"}',
+    ),
+    "spot": (
+        """
+@ray.remote(num_cpus=4)
+def both(): time.sleep(3); return where()
+told(groups=sorted(ray.get([both.remote() for _ in range(2)])), markets=labels("market-type"))
+""",
+        '{"groups": ["base", "spot"], "markets": ["on-demand", "on-demand", "spot"]}',
+    ),
+    "limits": (
+        """
+@ray.remote(num_cpus=2)
+def step(): time.sleep(2); return 1
+waiting, most = [step.remote() for _ in range(12)], 0
+while waiting:
+    done, waiting = ray.wait(waiting, timeout=0.2)
+    most = max(most, sum(n["Resources"].get("CPU", 0) for n in alive()))
+told(most=most)
+""",
+        '{"most": 8.0}',
+    ),
+    "zones": (
+        'told(zones=sorted(n["Labels"]["ray.io/availability-zone"] for n in alive() if n["Resources"].get("CPU")))',
+        '{"zones": ["us-west-2a", "us-west-2b"]}',
+    ),
+}
+"""Example -> what a job asks of its cluster, and what it is to be told."""
+
+
+def submitted(user: User, dashboard: str, code: str) -> str:
+    """The log of a job that Ray's own client submits and follows; its working directory holds the code."""
+    folder = user.folder / "asked"
+    folder.mkdir()
+    (folder / "asked.py").write_text(BEGIN + code)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("BANDARI_", "RAY_"))}
+    words = [
+        RAY,
+        "job",
+        "submit",
+        "--address",
+        dashboard,
+        "--working-dir",
+        str(folder),
+        "--",
+        sys.executable,
+        "asked.py",
+    ]
+    done = subprocess.run(
+        words, env={**environ, "HOME": str(user.home)}, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_an_example_comes_up_does_its_work_stays_as_it_is_and_goes(name: str, user: User, examples: Path) -> None:
+    code, expected = ASKED[name]
+    file = str(examples / "ray" / f"{name}.yaml")
+    up = user.bandari("up", "-f", file, "--target", "local", "--yes", timeout=PATIENCE)
+    assert up.code == 0, up.out + up.err
+    dashboard = user.bandari("ray", "dashboard", "--cluster", name).out.strip()
+    assert f"told {expected}" in submitted(user, dashboard, code)
+    again = user.bandari("plan", "-f", file, "--target", "local", "--exit-code")
+    assert again.code == 0, again.out
+    down = user.bandari("down", "--cluster", name, "--yes", timeout=PATIENCE)
+    assert down.code == 0, down.out + down.err
+    assert user.marked() == []
+    state = user.home / "state" / "bandari" / "clusters" / name
+    assert not places.cluster_folder(state, name).exists()

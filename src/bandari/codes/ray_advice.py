@@ -252,6 +252,15 @@ CODES: tuple[Code, ...] = (
         _HEAD + "# after pip install 'bandari[ray]'",
     ),
     Code(
+        "BND786",
+        "a label that Ray refuses",
+        "Labels of Ray follow the rules of Kubernetes: a value is at most 63 letters, digits, -, _ and ., with a "
+        "letter or a digit at both ends; a key may have a prefix and a slash before it. Ray ends when it is started "
+        "with another one.",
+        _HEAD + "worker_nodes:\n  - {instance_type: m5.4xlarge, labels: {team: 'a & b'}}",
+        _HEAD + "worker_nodes:\n  - {instance_type: m5.4xlarge, labels: {team: a-and-b}}",
+    ),
+    Code(
         "BND787",
         "more nodes than this machine can hold",
         "Each node is a set of Ray's own processes: about 700 MiB for a head with its dashboard and 240 MiB for a "

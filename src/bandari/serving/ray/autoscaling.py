@@ -6,6 +6,7 @@ neither market nor zone nor cap: the supervisor decides those when it is asked f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from bandari.serving.ray.zones import MARKET_LABEL, REGION_LABEL, ZONE_LABEL
 
 PROVIDER = "bandari_node_provider.BandariNodeProvider"
 NODE_GROUP_LABEL = "ray.io/node-group"
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_.-]")
+_LONGEST_LABEL = 63
 _LONGEST = 10 * 365 * 86400.0
 
 
@@ -39,7 +42,12 @@ def targets(body: RayClusterBody, groups: Iterable[RayGroupBody]) -> Mapping[str
 def node_labels(group: str, *, market: str, region: str, zone: str) -> Mapping[str, str]:
     """The labels that a node gets here by itself, by Ray's names."""
     labels = {NODE_GROUP_LABEL: group, MARKET_LABEL: market, REGION_LABEL: region, ZONE_LABEL: zone}
-    return {name: value for name, value in labels.items() if value}
+    return {name: folded for name, value in labels.items() if (folded := label_value(value))}
+
+
+def label_value(text: str) -> str:
+    """Any text as the value of a label: `1xT4:4CPU-16GB` is `1xT4_4CPU-16GB`, as hosted Ray has it."""
+    return _ILLEGAL.sub("_", text)[:_LONGEST_LABEL].strip("_.-")
 
 
 def config(body: RayClusterBody, groups: Iterable[RayGroupBody], *, socket: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bandari.analysis.rules.ray import (
     head_unspecified,
     minimum_above_cap,
     no_such_shape,
+    odd_label,
     one_zone,
     replaced_settings,
     service_gpus,
@@ -65,5 +66,6 @@ CHECKS: tuple[tuple[str, Check, frozenset[ProviderName | None]], ...] = (
     (folded_names.CODE, folded_names.check, CLUSTERS),
     (unknown_type.CODE, unknown_type.check, EVERYWHERE),
     (no_such_shape.CODE, no_such_shape.check, EVERYWHERE - KUBERNETES),
+    (odd_label.CODE, odd_label.check, EVERYWHERE),
     (fraction.CODE, fraction.check, EVERYWHERE),
 )

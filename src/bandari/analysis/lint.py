@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bandari.analysis import ray_shapes
-from bandari.analysis.rules import RULES
+from bandari.analysis.rules import rules_for
 from bandari.analysis.subject import Subject
 from bandari.catalog.machines import Machines
 from bandari.desired.state import DesiredState
@@ -23,6 +23,6 @@ def lint(state: DesiredState, machines: Machines, runtimes: Sequence[ServingRunt
         for cluster in state.ray_clusters()
     }
     subject = Subject(state, machines, runtimes, shapes)
-    for rule in RULES:
+    for rule in rules_for(state):
         if state.target.provider in rule.targets:
             yield from rule.check(subject)

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from bandari.analysis.lint import lint
+from bandari.analysis.rules import rules_for
 from bandari.analysis.served import not_served
 from bandari.catalog import machines
 from bandari.catalog.host import Host
@@ -21,7 +24,7 @@ from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic
 from bandari.runtimes.table import RUNTIMES
 from bandari.specs.read import read
-from bandari.testing.builders import host
+from bandari.testing.builders import host, local_state, ray_cluster
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 BAD = sorted((FIXTURES / "invalid").glob("BND7[678]*.yaml"))
@@ -93,3 +96,14 @@ def test_every_code_has_a_bad_file_and_a_good_one() -> None:
     codes = {code.code for code in ray_advice.CODES}
     assert {path.stem[:6] for path in BAD} == codes
     assert {path.stem for path in GOOD} == {path.stem for path in BAD}
+
+
+def test_a_state_without_ray_clusters_does_not_pay_for_their_rules() -> None:
+    code = "import sys, bandari.analysis.lint; print('bandari.analysis.rules.ray' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_every_rule_stands_in_the_table_once_in_the_order_of_its_code() -> None:
+    table = [rule.code for rule in rules_for(local_state(ray_cluster())) if rule.code > "BND7"]
+    assert table == sorted(set(table))

@@ -24,7 +24,6 @@ from bandari.analysis.rules import (
     plain_secret,
     probe,
     probe_port,
-    ray,
     two_replicas,
     undeclared_volume,
     unknown_machine,
@@ -32,7 +31,7 @@ from bandari.analysis.rules import (
     without_gpu,
 )
 from bandari.analysis.subject import Subject
-from bandari.desired.state import ProviderName
+from bandari.desired.state import DesiredState, ProviderName
 from bandari.diagnostics import Diagnostic
 
 ANYWHERE: frozenset[ProviderName | None] = frozenset({None, *ProviderName})
@@ -77,5 +76,13 @@ RULES: tuple[Rule, ...] = (
     Rule(two_replicas.CODE, two_replicas.check),
     # What a cluster does otherwise than one machine.
     Rule(probe_port.CODE, probe_port.check, CLUSTERS),  # here probes follow the replica's own port
-    *(Rule(code, check, targets) for code, check, targets in ray.CHECKS),
 )
+
+
+def rules_for(state: DesiredState) -> tuple[Rule, ...]:
+    """The rules that a state has to do with: those of Ray are imported for a state with Ray clusters alone."""
+    if not state.ray_clusters():
+        return RULES
+    from bandari.analysis.rules import ray  # noqa: PLC0415 - fifteen milliseconds for those who have a use for them
+
+    return (*RULES, *(Rule(code, check, targets) for code, check, targets in ray.CHECKS))

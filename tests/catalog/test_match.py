@@ -132,3 +132,12 @@ def test_a_zone_is_known_to_offer_a_type_or_not_to_or_is_not_known(catalog: Mach
     assert machine.offered_in("us-central1-a") is True
     assert machine.offered_in("us-east1-d") is False
     assert machine.offered_in("europe-west4-a") is None
+
+
+def test_a_gpu_that_is_added_costs_what_it_costs_by_the_older_of_two_lists(catalog: Machines) -> None:
+    plain, added = found("n1-standard-8", catalog).price, found("n1-standard-8-nvidia-t4-16gb-1", catalog).price
+    assert plain is not None
+    assert added is not None
+    assert added.usd_per_hour == pytest.approx(plain.usd_per_hour + 0.35)
+    assert (added.region, added.date) == ("us-central1", "2026-05-20")
+    assert found("n1-standard-8-nvidia-k80-1", catalog).price is None

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from bandari.catalog.machines import Gpus, Machines, MachineType
+from bandari.catalog.machines import Gpus, Machines, MachineType, Price
 from bandari.desired.ray import PhysicalShape
 from bandari.units import Cpu, Memory
 
@@ -35,6 +35,10 @@ _GIB: Mapping[str, int] = {
     "H200": 141, "B200": 180, "A100-40G": 40, "A100-80G": 80,
 }  # fmt: skip
 """Memory of a GPU in GiB where the name of the machine does not tell, by the makers' data sheets."""
+_GPU_USD: Mapping[str, float] = {"T4": 0.35, "P4": 0.60, "P100": 1.46, "V100": 2.48}
+"""An hour of one GPU that is added to a machine of Google Cloud, on demand, without the machine."""
+_GPU_REGION, _GPU_DATE = "us-central1", "2026-05-20"
+"""Of those prices; source: anycloud-sh/catalog 62ff0a9, a mirror of SkyPilot's catalog."""
 _RAY_NAMES: Mapping[str, str] = {"RTXPRO6000": "RTX-PRO-6000", "RTX PRO Server 6000": "RTX-PRO-6000", "T4g": "T4G"}
 _A100 = {40: "A100-40G", 80: "A100-80G"}
 
@@ -126,7 +130,16 @@ def _suffixed(name: str, machines: Machines) -> MachineType | None:
         return replace(base, name=name)
     kind = found["gpu"].upper()
     memory = Memory(int(found["gib"]) * 2**30) if found["gib"] else gpu_memory(kind)
-    return replace(base, name=name, gpus=Gpus(kind, int(found["n"]), memory), price=None)
+    gpus = Gpus(kind, int(found["n"]), memory)
+    return replace(base, name=name, gpus=gpus, price=_with_gpus(base.price, gpus))
+
+
+def _with_gpus(price: Price | None, gpus: Gpus) -> Price | None:
+    """The sum, with the older of the two dates."""
+    if price is None or gpus.name not in _GPU_USD or price.region != _GPU_REGION:
+        return None
+    usd = round(price.usd_per_hour + gpus.count * _GPU_USD[gpus.name], 6)
+    return Price(usd, price.region, min(price.date, _GPU_DATE))
 
 
 def _custom(name: str, machines: Machines) -> MachineType | None:

@@ -105,7 +105,7 @@ def _passthroughs(kinds: Iterable[Node]) -> Iterator[NotServed]:
             passed.origin.span,
             f"cannot use the settings {_listed(passed.body)} here: they wait for {provider}",
             why="they are settings of a cloud's machines or of pods; nothing of them is lost",
-            fix="nothing is to do here",
+            fix=f"nothing to do here; they apply with --target {passed.provider or 'aws, gcp or kubernetes'}",
         )
 
 
@@ -147,7 +147,7 @@ def _flags(cluster: RayCluster, kinds: Iterable[Node]) -> Iterator[NotServed]:
             span,
             f"cannot apply {flag!r} here: it is a setting of machines that are bought",
             why="it is kept for the targets that have a use for it",
-            fix="nothing is to do here",
+            fix="nothing to do here; it applies where nodes are bought",
         )
 
 
@@ -178,7 +178,7 @@ def _alternatives(cluster: RayCluster) -> NotServed:
         cluster.origin.span,
         f"cannot choose among {count + 1} configs here: the first one runs",
         why="they are one for each resource of a cloud, and this machine is one resource",
-        fix="nothing is to do here",
+        fix="put the config that is to run here first",
     )
 
 
@@ -188,5 +188,5 @@ def _queue(job: RayJob) -> NotServed:
         job.origin.at("job_queue_config"),
         f"cannot put job {job.name!r} in a queue here: it is submitted at once",
         why="job queues are a service of the hosted product; Ray runs jobs side by side",
-        fix="nothing is to do here, or submit jobs one after the other",
+        fix="nothing to do here; submit jobs one after the other, if they must not meet",
     )

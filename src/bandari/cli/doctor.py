@@ -78,6 +78,9 @@ def _engines() -> Iterator[Finding]:
     for engine in ("xllamacpp", "llama-server", "vllm"):
         version = host.engines.get(engine)
         yield Finding(engine, "ok" if version else "note", version or "not found: groups that name it do not run here")
+    ray = host.engines.get("ray")
+    lacks = "not found: Ray clusters do not run here (pip install 'bandari[ray]')"
+    yield Finding("ray", "ok" if ray else "note", ray or lacks)
     able = "a replica can have mounts of its own" if host.mount_namespaces else "mounts are only named in variables"
     yield Finding("mount namespaces", "ok" if host.mount_namespaces else "note", able)
 

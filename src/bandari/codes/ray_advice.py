@@ -231,7 +231,7 @@ CODES: tuple[Code, ...] = (
         "a job queue",
         "job_queue_config belongs to a service of the hosted product that lets jobs share clusters in an order. Here "
         "a job is submitted at once, and Ray runs jobs side by side.",
-        "entrypoint: python main.py\njob_queue_config: {priority: 1}",
+        "entrypoint: python main.py\njob_queue_config: {priority: 1, target_job_queue_name: shared}",
         "entrypoint: python main.py",
     ),
     Code(

@@ -44,6 +44,8 @@ class ResolvedState:
     secret_digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
     ray: Mapping[str, ResolvedRay] = field(default_factory=dict)
     """The Ray clusters by name, their nodes scaled to this machine."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Path of a folder of code (or of one file) -> digest of what is in it."""
     ray_environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Ray cluster -> what `providers.ray_environment` made of its image and its files, as plain data. Where there is
     none, the name of the image alone tells.
@@ -113,6 +115,7 @@ def resolve(
     stand_ins: Mapping[str, str],
     secret_digests: Mapping[tuple[str, str], str],
     machines: Machines = NO_MACHINES,
+    code: Mapping[str, str] | None = None,
 ) -> ResolvedState:
     """`stand_ins`: name of a group -> name of the built-in model that serves it here."""
     workloads = tuple(
@@ -132,7 +135,7 @@ def resolve(
         )
         for cluster in served.ray_clusters()
     }
-    return ResolvedState(served, servers, secret_digests, ray)
+    return ResolvedState(served, servers, secret_digests, ray, code or {})
 
 
 def _server(server: ModelServer, host: Host, runtime: ServingRuntime | None, builtin: str) -> ResolvedServer:

@@ -103,6 +103,7 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
     from bandari.analysis import ray_shapes
     from bandari.analysis.lint import lint
     from bandari.analysis.resolve import anchor, resolve
+    from bandari.pipeline.files import code_digests
     from bandari.runtimes.table import RUNTIMES, runtime_for
 
     state = checked.valid()
@@ -125,7 +126,13 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
     left = tuple(m for m in missing if not _settled(m, options, stand_ins))
     kept = _without(state, options.skip)
     resolved = resolve(
-        kept, host=host, runtime_for=runtime_for, stand_ins=stand_ins, secret_digests=secrets, machines=known
+        kept,
+        host=host,
+        runtime_for=runtime_for,
+        stand_ins=stand_ins,
+        secret_digests=secrets,
+        machines=known,
+        code=code_digests(kept),
     )
     checked.diagnostics.add(*(m.diagnostic for m in left))
     return replace(checked, state=kept, resolved=resolved, not_served=left, ray=resolved.ray)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bandari.analysis.lacks.here import NotServed
+from bandari.desired.ray import RayJob, RaySchedule, RayService, RuntimeEnvironment
 from bandari.diagnostics import Span, warning
 from bandari.runtimes.model_files import NoChoice, choose, matching
 from bandari.runtimes.protocol import ModelForm
 from bandari.runtimes.table import runtime_for
+from bandari.serving.folders import digest
 
 if TYPE_CHECKING:
     from bandari.desired.state import DesiredState
@@ -25,11 +28,38 @@ def missing_files(state: DesiredState) -> Iterator[NotServed]:
     """Every path of the (anchored) state that leads nowhere; a stand-in does without those of its group."""
     for server in state.servers():
         yield from _of(server)
+    for item, runtime in _environments(state):
+        if runtime.working_dir and "://" not in runtime.working_dir and not Path(runtime.working_dir).exists():
+            yield _missing(item.origin.at("working_dir"), "working directory", runtime.working_dir, "")
     local = state.target.local
     if local.tls and any(server.is_public for server in state.servers()):
         for key, path in (("certificate", local.tls.certificate), ("key", local.tls.key)):
             if not Path(path).is_file():
                 yield _missing(local.origin.at("tls", key), f"TLS {key}", path, "")
+
+
+def code_digests(state: DesiredState) -> Mapping[str, str]:
+    """Digests of the code that the services of the (anchored) state bring along, by its path; one that cannot be read
+    has none.
+    """
+    found: dict[str, str] = {}
+    for item, runtime in _environments(state):
+        for path in (runtime.working_dir, *runtime.py_modules) if isinstance(item, RayService) else ():
+            if path and "://" not in path:
+                with contextlib.suppress(OSError):
+                    found[path] = digest(Path(path), runtime.excludes)
+    return found
+
+
+def _environments(state: DesiredState) -> Iterator[tuple[RayJob | RaySchedule | RayService, RuntimeEnvironment]]:
+    for item in state.workloads:
+        match item:
+            case RayJob():
+                yield item, item.environment
+            case RaySchedule():
+                yield item, item.job.environment
+            case RayService():
+                yield from ((item, application.environment) for application in item.applications)
 
 
 def _of(server: ModelServer) -> Iterator[NotServed]:

@@ -100,13 +100,13 @@ def ray_schedule(schedule: RaySchedule, state: ResolvedState) -> Iterator[Resour
 
 @lowerings.register(RayService)
 def ray_service(service: RayService, state: ResolvedState) -> Iterator[Resource]:
-    """Behind the gateway; its version is the one that the file names, else a digest of what it is."""
+    """Behind the gateway; its version is the one that the file names, else a digest of what it is and of its code."""
     applications = tuple(_application(application, service) for application in service.applications)
     body = RayServiceBody(
         service.name,
         service.cluster,
         applications,
-        version=service.version or _digest([plain(applications), plain(service.options)])[:8],
+        version=service.version or _digest([plain(applications), plain(service.options), _code(service, state)])[:8],
         public=service.public,
         steps=_steps(service.rollout),
         options=service.options,
@@ -125,6 +125,13 @@ def ray_service(service: RayService, state: ResolvedState) -> Iterator[Resource]
         ),
         origin=service.origin.span,
     )
+
+
+def _code(service: RayService, state: ResolvedState) -> list[str]:
+    """Digests of the code that the applications bring along: other code is another version."""
+    environments = [application.environment for application in service.applications]
+    paths = [path for environment in environments for path in (environment.working_dir, *environment.py_modules)]
+    return [state.code.get(path, "") for path in paths]
 
 
 def job_body(job: RayJob, folder: str = "") -> RayJobBody:

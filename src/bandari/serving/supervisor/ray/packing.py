@@ -7,7 +7,6 @@ at the top of the zip, since Ray takes that one away.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
@@ -16,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bandari.serving.ray.ignore import ALWAYS, IGNORE_FILES, Pattern, left_out, patterns
+from bandari.serving import folders
 from bandari.serving.supervisor.control import Refused
 
 PACKAGES = "packages"
@@ -73,35 +72,11 @@ def _address(words: str, excludes: tuple[str, ...], folder: Path, what: str, *, 
             return f"file://{source}"
         if not source.is_dir() and source.suffix != ".py":
             raise Refused(f'cannot pack {what} "{words}": there is no such folder', "name a folder that is there")
-        files = [("", source)] if source.is_file() else list(_files(source, excludes))
-        return f"file://{_zip(files, folder, f'{_TOP}/{inner}' if source.is_dir() else f'{_TOP}/{source.name}')}"
+        packed_files = [("", source)] if source.is_file() else list(folders.files(source, excludes))
+        return f"file://{_zip(packed_files, folder, f'{_TOP}/{inner}' if source.is_dir() else f'{_TOP}/{source.name}')}"
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise Refused(f'cannot pack {what} "{words}": "{error.filename or folder}": {reason}') from error
-
-
-def _files(top: Path, excludes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """(relative path, file) of all that goes along, in the order of their names."""
-    rules = patterns((*ALWAYS, *excludes))
-    yield from _below(top, "", rules, frozenset({os.path.realpath(top)}))
-
-
-def _below(folder: Path, base: str, rules: tuple[Pattern, ...], above: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    """`above`: the real folders on the way here, so that a link back to one of them is not followed for ever."""
-    for name in IGNORE_FILES:
-        with contextlib.suppress(FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
-            rules = (*rules, *patterns((folder / name).read_text().splitlines(), base))
-    for path in sorted(folder.iterdir()):
-        relative = f"{base}/{path.name}" if base else path.name
-        is_folder = path.is_dir()
-        if left_out(relative, rules, folder=is_folder):
-            continue
-        if is_folder:
-            real = os.path.realpath(path)
-            if real not in above:
-                yield from _below(path, relative, rules, above | {real})
-        elif path.is_file():
-            yield relative, path
 
 
 def _zip(files: Iterable[tuple[str, Path]], folder: Path, prefix: str) -> Path:

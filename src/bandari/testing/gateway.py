@@ -21,6 +21,7 @@ from bandari.serving.protocol import (
     GatewayLoad,
     GatewayTable,
     GroupTable,
+    ServiceTable,
     Upstream,
     plain,
 )
@@ -72,18 +73,18 @@ class SupervisorEnd:
             *lines, rest = (rest + data).split(b"\n")
             self.loads += [msgspec.json.decode(line, type=GatewayLoad) for line in lines]
 
-    def send(self, *groups: GroupTable, keys: Sequence[str] = ()) -> int:
+    def send(self, *groups: GroupTable, keys: Sequence[str] = (), services: Sequence[ServiceTable] = ()) -> int:
         """Tells a table; its revision. A gateway that links later is told the last one."""
         self._revision += 1
-        table = GatewayTable("test", groups, tuple(keys), revision=self._revision)
+        table = GatewayTable("test", groups, tuple(keys), self._revision, tuple(services))
         self._table = msgspec.json.encode(plain(table)) + b"\n"
         if self._connection:
             self._connection.sendall(self._table)
         return self._revision
 
-    def told(self, *groups: GroupTable, keys: Sequence[str] = ()) -> None:
+    def told(self, *groups: GroupTable, keys: Sequence[str] = (), services: Sequence[ServiceTable] = ()) -> None:
         """Tells a table and waits until the gateway says that it has it."""
-        revision = self.send(*groups, keys=keys)
+        revision = self.send(*groups, keys=keys, services=services)
         until(lambda: self.loads and self.loads[-1].revision == revision, "the gateway has the table")
 
     @property
@@ -154,9 +155,9 @@ class Harbour:
         """What was written to standard error."""
         return (self.folder / "stderr").read_text()
 
-    def told(self, *groups: GroupTable, keys: Sequence[str] = ()) -> None:
+    def told(self, *groups: GroupTable, keys: Sequence[str] = (), services: Sequence[ServiceTable] = ()) -> None:
         """See `SupervisorEnd.told`."""
-        self.supervisor.told(*groups, keys=keys)
+        self.supervisor.told(*groups, keys=keys, services=services)
 
     def end(self, number: int = signal.SIGTERM, within: float = 10.0) -> int:
         """Sends a signal; the exit code."""

@@ -129,6 +129,24 @@ def not_ready(reason: str) -> Answer:
     return error(503, f"cannot serve the request: {reason}", kind=SERVER, code="no_replica", retry_after=5)
 
 
+def no_version(service: str) -> Answer:
+    """503: the service has no version that may be asked now."""
+    message = f"cannot serve the request: service {service!r} has no ready version"
+    return error(503, message, kind=SERVER, code="no_version", retry_after=5)
+
+
+def unknown_version(service: str, version: str) -> Answer:
+    """404: `x-bandari-version` names none."""
+    message = f"cannot find version {version[:200]!r} of service {service!r}"
+    return error(404, message, code="version_not_found")
+
+
+def no_websockets() -> Answer:
+    """501."""
+    message = "cannot open a websocket: the gateway passes on requests and their answers only"
+    return error(501, message, code="websocket_not_supported", close=True)
+
+
 def upstream_failed(attempts: int) -> Answer:
     """502: it was tried and nobody answered."""
     message = f"cannot serve the request: the replica failed before it answered, {attempts} tries"

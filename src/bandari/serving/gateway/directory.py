@@ -10,6 +10,7 @@ from bandari.serving.gateway.exchange import Exchange
 from bandari.serving.gateway.limits import Limits
 from bandari.serving.gateway.metrics import GroupMetrics, Metrics
 from bandari.serving.gateway.replica import Replica
+from bandari.serving.gateway.routes import Routes
 from bandari.serving.protocol import GatewayLoad, GatewayTable, GroupLoad, GroupTable, Upstream
 
 _NO_GROUP = "the group was removed"
@@ -128,6 +129,7 @@ class Directory:
         self.limits = limits
         self.metrics = metrics
         self.groups: dict[str, Group] = {}
+        self.routes = Routes(limits, metrics)
         self.revision: int | None = None
         self.keys: frozenset[str] = frozenset()
         self.early: dict[Exchange, float] = {}
@@ -146,6 +148,7 @@ class Directory:
                 group = Group(told, self.limits, metrics, self._tell)
             group.update(told)
             self.groups[told.name] = group
+        self.routes.apply(table.services)
         self.keys = frozenset(table.keys)
         self._models = (self._by_model(public=False), self._by_model(public=True))
         self.revision = table.revision
@@ -186,7 +189,7 @@ class Directory:
     def forget(self, exchange: Exchange) -> None:
         """A held request whose client left."""
         self.early.pop(exchange, None)
-        if exchange.group:
+        if isinstance(exchange.group, Group):
             exchange.group.held.pop(exchange, None)
 
     def tick(self, now: float) -> None:
@@ -197,9 +200,10 @@ class Directory:
             exchange.refuse(answers.not_ready(_UNTOLD))
         for group in self.groups.values():
             group.tick(now)
+        self.routes.tick(now)
 
     def load(self) -> GatewayLoad:
         """For the supervisor."""
         self._gone = [group for group in self._gone if group.in_flight]
         groups = {group.table.name: group.load() for group in (*self._gone, *self.groups.values())}
-        return GatewayLoad(groups, self.revision or 0)
+        return GatewayLoad(groups, self.revision or 0, self.routes.loads())

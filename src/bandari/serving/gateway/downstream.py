@@ -67,6 +67,12 @@ class Downstream(asyncio.Protocol):
         peer = self._transport.get_extra_info("peername") if self._transport else None
         return str(peer[0]) if peer else ""
 
+    @property
+    def scheme(self) -> bytes:
+        """`https` or `http`."""
+        secured = self._transport and self._transport.get_extra_info("sslcontext")
+        return b"https" if secured else b"http"
+
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The client left; what was asked for it is not needed any more."""
         self._transport = None
@@ -135,6 +141,9 @@ class Downstream(asyncio.Protocol):
         method = self._parser.get_method()
         if method == b"CONNECT":
             self._refuse(answers.malformed("this is no tunnel"))
+            return
+        if self.service.tunnels(self._head, public=self.public):
+            self._refuse(answers.no_websockets())
             return
         head = without_upgrade(method, self._head)
         self._parser = httptools.HttpRequestParser(self)

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from bandari.serving.gateway.directory import Group
     from bandari.serving.gateway.downstream import Downstream
     from bandari.serving.gateway.replica import Replica
+    from bandari.serving.gateway.routes import Version
     from bandari.serving.gateway.upstream import UpstreamConnection
 
 BROKEN = "the replica failed while it answered"
 SILENT = "the replica stopped answering"
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
+"""Methods that may be sent twice (RFC 9110, 9.2.2)."""
 LEFT = 0
 """Status of a request whose client left before there was one."""
 
@@ -32,7 +35,8 @@ class Exchange:
 
     __slots__ = (
         "answered_at", "body", "client", "connection", "first_at", "fresh", "group", "head", "held_at", "held_for",
-        "keep", "method", "model", "over", "path", "ready", "relay", "replica", "sent", "started", "status", "tries",
+        "keep", "method", "model", "over", "path", "ready", "relay", "replica", "sent", "started", "status",
+        "target", "tries",
     )  # fmt: skip
 
     def __init__(self, client: Downstream, method: bytes, path: str, head: Head, body: bytes) -> None:
@@ -46,7 +50,9 @@ class Exchange:
         self.ready: Answer | None = None
         """The answer, when it was clear before the request was whole."""
         self.model = ""
-        self.group: Group | None = None
+        self.target = head.target
+        self.group: Group | Version | None = None
+        """A version of a service is as good as a group."""
         self.replica: Replica | None = None
         self.connection: UpstreamConnection | None = None
         self.relay: Relay | None = None
@@ -81,7 +87,7 @@ class Exchange:
         self.connection = connection
         head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (
             self.method,
-            self.head.target,
+            self.target,
             connection.replica.authority,
             b"".join(self.head.passed),
             len(self.body),
@@ -137,6 +143,8 @@ class Exchange:
         """The connection ended before the answer did, or holds no answer."""
         if self.relay is not None:
             self._cut(BROKEN)
+        elif connection.replica.base is not None:
+            self._repeat(connection)
         elif connection.reused and not connection.heard:
             replica = connection.replica
             self._detach()
@@ -148,6 +156,20 @@ class Exchange:
         else:
             self.tries += 1
             self._again(connection.replica)
+
+    def _repeat(self, connection: UpstreamConnection) -> None:
+        # An application may have acted on the request: only what does no harm twice is sent twice, and the fault of one
+        # request is not taken for one of the service.
+        self.tries += not (connection.reused and not connection.heard)
+        if self.method not in IDEMPOTENT or self.tries >= self.client.service.limits.attempts:
+            self.refuse(answers.upstream_failed(max(self.tries, 1)))
+            return
+        group = self.group
+        assert group
+        self._detach()
+        self.fresh = True
+        group.metrics.retries += 1
+        group.place(self)
 
     def silent(self) -> None:
         """The replica has said nothing for too long."""
@@ -161,7 +183,9 @@ class Exchange:
 
     def _cut(self, reason: str) -> None:
         assert self.relay
+        assert self.group
         self.connection = None
+        self.group.metrics.cut += 1
         last = self.relay.failure(f"cannot finish the answer: {reason}")
         if last:
             self.client.write(last)

@@ -20,7 +20,11 @@ _STARTED = time.time()
 def text(metrics: Metrics, directory: Directory) -> str:
     """All of it."""
     groups = tuple(metrics.groups.values())
-    parts = (_istio(groups), _load(directory), _replicas(groups), _groups(metrics), _process())
+    all_of_them = (*groups, *metrics.services.values())
+    parts = (
+        _istio(all_of_them), _load(directory), _replicas(groups), _groups(metrics), _services(metrics, directory),
+        _process(),
+    )  # fmt: skip
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
@@ -47,10 +51,12 @@ def _histogram(name: str, labels: Mapping[str, str], histogram: Histogram) -> It
 
 
 def _istio_labels(group: GroupMetrics, status: int) -> dict[str, str]:
+    version = {"destination_version": group.version} if group.version else {}
     return {
         "reporter": "destination",
         "source_workload": "unknown",
         "destination_workload": group.name,
+        **version,
         "destination_service": f"{group.name}.{group.namespace}.svc.cluster.local",
         "destination_service_name": group.name,
         "destination_service_namespace": group.namespace,
@@ -111,6 +117,23 @@ def _groups(metrics: Metrics) -> Iterator[str]:
     yield from _heading("bandari_requests_refused_total", "counter", "Requests that led to no group, by status.")
     for status, count in metrics.refused.items():
         yield f"bandari_requests_refused_total{_labels({'response_code': str(status)})} {count}"
+
+
+def _services(metrics: Metrics, directory: Directory) -> Iterator[str]:
+    yield from _heading("bandari_service_requests_in_flight", "gauge", "Requests that a version of a service has.")
+    for name, load in directory.load().services.items():
+        service, _, version = name.partition("@")
+        labels = _labels({"service": service, "version": version})
+        yield f"bandari_service_requests_in_flight{labels} {load.in_flight}"
+    meaning = "Answers of a version of 500 and above, and those that broke off."
+    yield from _heading("bandari_service_failures_total", "counter", meaning)
+    for (service, version), counted in metrics.services.items():
+        labels = _labels({"service": service, "version": version})
+        yield f"bandari_service_failures_total{labels} {counted.failures}"
+    yield from _heading("bandari_service_retries_total", "counter", "Requests that were sent to a version again.")
+    for (service, version), counted in metrics.services.items():
+        labels = _labels({"service": service, "version": version})
+        yield f"bandari_service_retries_total{labels} {counted.retries}"
 
 
 def _process() -> Iterator[str]:

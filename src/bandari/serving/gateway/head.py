@@ -18,18 +18,22 @@ HOP_BY_HOP = frozenset(
 )  # fmt: skip
 SPECIAL = HOP_BY_HOP | {
     b"host", b"content-length", b"expect", b"authorization", b"accept-encoding", b"content-encoding",
+    b"x-bandari-version",
 }  # fmt: skip
 """Headers of a request that are looked at or replaced; `accept-encoding` is dropped so that `usage` can be read."""
 _CHUNKED = (b"chunked",)
 _BEARER = b"bearer "
 _VERSIONS = frozenset(("1.0", "1.1"))
-_UNUSUAL = frozenset((b"expect", b"content-encoding"))
+_UNUSUAL = frozenset((b"expect", b"content-encoding", b"x-bandari-version"))
 
 
 class Head:
     """Filled by the parser; `size` counts bytes, `passed` are header lines for the replica, four pieces each."""
 
-    __slots__ = ("authorization", "continues", "key", "length", "passed", "size", "special", "target", "version")
+    __slots__ = (
+        "authorization", "continues", "key", "length", "passed", "size", "special", "target", "version",
+        "version_wanted",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.target = b""
@@ -41,6 +45,8 @@ class Head:
         self.key = ""
         """SHA-256 of the API key, hexadecimal; empty without one."""
         self.authorization = b""
+        self.version_wanted = ""
+        """Of a service: `x-bandari-version`."""
         self.continues = False
         """Whether the client waits for `100 Continue` before it sends the body."""
 
@@ -66,7 +72,7 @@ class Head:
                 self._authorize(value)
             elif name == b"connection":
                 self._unnamed(value)
-            elif name in _UNUSUAL and (answer := self._unusual(name, value.lower())):
+            elif name in _UNUSUAL and (answer := self._unusual(name, value)):
                 return answer
         if hosts == lengths == 1 and self.length >= 0 and not encodings:
             return None
@@ -89,8 +95,12 @@ class Head:
             ]
 
     def _unusual(self, name: bytes, value: bytes) -> Answer | None:
+        if name == b"x-bandari-version":
+            self.version_wanted = value.strip().decode("latin-1")
+            return None
+        value = value.lower()
         if name == b"content-encoding":
-            if value.strip() in {b"", b"identity"}:
+            if value.strip() in {b"", b"identity"} or not (path_of(self.target) or "/v1/").startswith("/v1/"):
                 return None
             return error(415, "cannot read a compressed body: send it plain", code="unsupported_encoding", close=True)
         if value.strip() != b"100-continue":

@@ -39,18 +39,23 @@ class ReplicaMetrics:
 
 
 class GroupMetrics:
-    """Of one group; `durations` by status, 0 where the client left before it had one (as Istio counts)."""
+    """Of one group, or of one `version` of a service; `durations` by status, 0 where the client left before it had one
+    (as Istio counts).
+    """
 
-    __slots__ = ("durations", "held", "name", "namespace", "replicas", "requests", "retries")
+    __slots__ = ("cut", "durations", "held", "name", "namespace", "replicas", "requests", "retries", "version")
 
-    def __init__(self, name: str, namespace: str) -> None:
+    def __init__(self, name: str, namespace: str, version: str = "") -> None:
         self.name = name
         self.namespace = namespace
+        self.version = version
         self.durations: dict[int, Histogram] = {}
         self.held = Histogram(SECONDS)
         self.retries = 0
         self.requests = 0
         """Accepted for the group."""
+        self.cut = 0
+        """Answers that broke off."""
         self.replicas: dict[str, ReplicaMetrics] = {}
 
     def finished(self, status: int, seconds: float) -> None:
@@ -59,6 +64,11 @@ class GroupMetrics:
         if found is None:
             found = self.durations[status] = Histogram(DURATION_MS)
         found.observe(seconds * 1000)
+
+    @property
+    def failures(self) -> int:
+        """Answers of 500 and above, and those that broke off."""
+        return self.cut + sum(sum(seen.counts) for status, seen in self.durations.items() if status >= 500)
 
     def replica(self, name: str) -> ReplicaMetrics:
         """Those of a replica, from now on if it is new."""
@@ -70,6 +80,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.groups: dict[str, GroupMetrics] = {}
+        self.services: dict[tuple[str, str], GroupMetrics] = {}
+        """By name and version."""
         self.refused: dict[int, int] = {}
 
     def group(self, name: str, namespace: str) -> GroupMetrics:
@@ -77,6 +89,10 @@ class Metrics:
         found = self.groups.setdefault(name, GroupMetrics(name, namespace))
         found.namespace = namespace
         return found
+
+    def service(self, name: str, version: str) -> GroupMetrics:
+        """Those of a version of a service, from now on if it is new."""
+        return self.services.setdefault((name, version), GroupMetrics(name, "default", version))
 
     def refuse(self, status: int) -> None:
         """One request led to no group."""

@@ -76,7 +76,7 @@ class Relay:
     def _head(self, connection: UpstreamConnection, data: bytes, *, complete: bool) -> bytes:
         head = connection.head
         head.append(self._extra)
-        bodiless = connection.status in {204, 304}
+        bodiless = connection.bodiless
         if not connection.length and not bodiless:
             if complete:
                 # All of it is here: no chunks are needed, and the connection can stay.

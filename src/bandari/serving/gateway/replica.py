@@ -24,8 +24,8 @@ class Replica:
     """`usable`: it may get new requests; a `retired` one is no longer in the table and finishes what it has."""
 
     __slots__ = (
-        "_down", "_idle", "_limits", "_open_now", "_opening", "authority", "changed", "draining", "host", "id",
-        "in_flight", "metrics", "note", "port", "retired", "slots", "usable",
+        "_down", "_idle", "_limits", "_open_now", "_opening", "authority", "base", "changed", "draining", "host", "id",
+        "in_flight", "metrics", "note", "port", "prefix", "retired", "slots", "usable",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +37,9 @@ class Replica:
         self.authority = f"{upstream.host}:{upstream.port}".encode()
         self.note = b"x-bandari-replica: %b\r\n" % upstream.id.encode("latin-1", "replace")
         """Header line of its answers, for who may know."""
+        self.base: bytes | None = None
+        """Of a service's version: its own path, which stands for the `prefix` of the service."""
+        self.prefix = b""
         self.metrics = metrics
         self.changed = changed
         """Called when it became usable again, or idle while it drains."""

@@ -78,14 +78,14 @@ class Service:
             exchange.refuse(self._health(exchange))
         elif path == "/metrics" and not client.public:
             exchange.refuse(self._metrics(exchange))
-        elif not told and path.startswith("/v1/"):
+        elif not told:
             self.directory.hold_early(exchange)
         elif client.public and exchange.head.key not in self.directory.keys:
             exchange.refuse(answers.no_key())
         elif path == _MODELS or path.startswith(_MODELS + "/"):
             exchange.refuse(self._models(exchange))
         elif not path.startswith("/v1/"):
-            exchange.refuse(answers.unknown_path(exchange.method, path))
+            self._pass_on(exchange)
         elif exchange.method != b"POST":
             exchange.refuse(answers.wrong_method(exchange.method, path, "POST"))
         else:
@@ -113,6 +113,19 @@ class Service:
             exchange.refuse(answers.unknown_model(exchange.model))
         else:
             exchange.enter(group)
+
+    def _pass_on(self, exchange: Exchange) -> None:
+        route = self.directory.routes.find(exchange.path, public=exchange.client.public)
+        if route is None or exchange.path == "/v1":
+            exchange.refuse(answers.unknown_path(exchange.method, exchange.path))
+        else:
+            route.enter(exchange)
+
+    def tunnels(self, head: Head, *, public: bool) -> bool:
+        """Whether a request asks a service for a websocket."""
+        wanted = any(name == b"upgrade" and value.lower() == b"websocket" for name, value in head.special)
+        path = path_of(head.target) or "/v1/"
+        return wanted and not path.startswith("/v1/") and self.directory.routes.find(path, public=public) is not None
 
     def _health(self, exchange: Exchange) -> Answer:
         if exchange.method not in _READ:
@@ -146,7 +159,7 @@ class Service:
                 self.metrics.refuse(exchange.status)
         else:
             exchange.group.metrics.finished(exchange.status, now - exchange.started)
-            if replica and exchange.relay and exchange.first_at and exchange.status < 400:
+            if replica and replica.base is None and exchange.relay and exchange.first_at and exchange.status < 400:
                 metrics = replica.metrics
                 metrics.first_token.observe(exchange.first_at - exchange.started)
                 if used := exchange.relay.usage():

@@ -21,8 +21,8 @@ class UpstreamConnection(asyncio.Protocol):
     """At most one exchange at a time uses it. `heard`: something of the answer has come; `reused`: it served before."""
 
     __slots__ = (
-        "body", "chunked", "complete", "event_stream", "exchange", "head", "heard", "idle_since", "keep", "length",
-        "parser", "replica", "reused", "status", "surplus", "transport",
+        "bodiless", "body", "chunked", "complete", "event_stream", "exchange", "head", "heard", "idle_since", "keep",
+        "length", "parser", "replica", "reused", "status", "surplus", "transport",
     )  # fmt: skip
 
     def __init__(self, replica: Replica) -> None:
@@ -30,7 +30,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.parser = httptools.HttpResponseParser(self)
         self.exchange: Exchange | None = None
-        self.reused = False
+        self.bodiless = self.reused = False
         self.idle_since = 0.0
         self._forget()
 
@@ -52,6 +52,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Sends a request whose answer goes to `exchange`."""
         assert self.transport
         self.exchange = exchange
+        self.bodiless = exchange.method == b"HEAD"
         if len(body) < _ONE_WRITE:
             self.transport.write(head + body)
         else:
@@ -136,8 +137,19 @@ class UpstreamConnection(asyncio.Protocol):
         if key == b"content-length":
             self.length = True
         elif key == b"content-type":
-            self.event_stream = value.startswith(b"text/event-stream")
+            # What a service streams is passed on as it comes.
+            self.event_stream = self.replica.base is None and value.startswith(b"text/event-stream")
+        elif key == b"location" and self.replica.base:
+            value = self._outside(value)
         self.head += (name, b": ", value, b"\r\n")
+
+    def _outside(self, location: bytes) -> bytes:
+        # A redirect to a path of the version is one to the same below the prefix.
+        base = self.replica.base
+        assert base
+        path = location.removeprefix(b"http://" + self.replica.authority)
+        below = path.startswith(base) and path[len(base) : len(base) + 1] in {b"", b"/", b"?", b"#"}
+        return (self.replica.prefix + path[len(base) :] or b"/") if below else location
 
     def on_headers_complete(self) -> None:
         """The answer's status is known; interim ones (1xx) are skipped."""
@@ -148,6 +160,10 @@ class UpstreamConnection(asyncio.Protocol):
             self.head = []
         else:
             self.status = status
+            if self.bodiless:
+                # The parser would wait for the body that the length speaks of.
+                self.complete = True
+            self.bodiless = self.bodiless or status in {204, 304}
 
     def on_body(self, part: bytes) -> None:
         if not self.complete:
@@ -155,6 +171,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         # The parser knows only here whether the connection may stay.
-        if self.status:
+        if self.status and not self.complete:
             self.complete = True
             self.keep = self.parser.should_keep_alive()

@@ -84,11 +84,6 @@ def _not_read(document: Document, what: str) -> Diagnostic:
     )
 
 
-def not_read_yet(document: Document, language: Language) -> Diagnostic:
-    """A file whose language is known and which nothing reads."""
-    return _not_read(document, language.value)
-
-
 def _unknown(document: Document) -> Diagnostic:
     keys = ", ".join(list(document.value)[:4])
     return error(

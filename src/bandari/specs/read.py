@@ -13,10 +13,12 @@ from bandari.document import Document, load
 from bandari.specs import dialect, meaning, shape, targets
 from bandari.specs.compile_cluster import compile_cluster
 from bandari.specs.compile_ray import compile_compute
+from bandari.specs.compile_workload import compile_workload
 from bandari.specs.dialect import Language
 from bandari.specs.fields import LABEL, Spec, as_label
 from bandari.specs.file import FileSpec, version_findings
 from bandari.specs.groups import Described
+from bandari.specs.ray.references import References
 
 _EMPTY = "BND105"
 DEFAULT_NAME = "ray"
@@ -24,13 +26,19 @@ DEFAULT_NAME = "ray"
 
 
 def read(
-    text: str, file: str, *, target: ProviderName | None = None, name: str = ""
+    text: str,
+    file: str,
+    *,
+    target: ProviderName | None = None,
+    name: str = "",
+    references: References | None = None,
 ) -> tuple[DesiredState | None, Diagnostics]:
     """The state that a text asks for, and all findings; None when one of them is an error.
 
     `target` stands in for the target that the file names. `name` is the cluster of a file that names none; the file's
     stem by default. A text with nothing but comments is the empty compute config where a name is given, and refused
-    as a broken cluster file where none is; `{}` is the empty compute config in any case.
+    as a broken cluster file where none is; `{}` is the empty compute config in any case. `references` holds the texts
+    behind the compute configs that the file names (`specs.ray.references.wanted`).
     """
     document, found = load(text, file)
     if said := dialect.template(text, file, document):
@@ -47,8 +55,9 @@ def read(
         return _cluster_file(document, found, target, name)
     if language is Language.COMPUTE_CONFIG:
         return _compute_config(document, found, target, name)
-    found.add(dialect.not_read_yet(document, language))
-    return None, found
+    state, more = compile_workload(document, target=target, name=name, references=references)
+    found.add(*more)
+    return state, found
 
 
 def name_of(file: str) -> str:

@@ -111,3 +111,16 @@ def test_an_example_comes_up_does_its_work_stays_as_it_is_and_goes(name: str, us
     assert user.marked() == []
     state = user.home / "state" / "bandari" / "clusters" / name
     assert not places.cluster_folder(state, name).exists()
+
+
+def test_a_schedule_comes_up_with_its_next_run_and_its_job_does_its_work(user: User, examples: Path) -> None:
+    folder = examples / "ray"
+    up = user.bandari("up", "-f", str(folder / "schedule.yaml"), "--target", "local", "--yes", timeout=PATIENCE)
+    assert up.code == 0, up.out + up.err
+    assert "next run" in user.bandari("status").out
+    job = ("--cluster", "count-primes", "--working-dir", str(folder / "app"), "--", "python", "primes.py", "2000")
+    done = user.bandari("ray", "submit", *job, timeout=PATIENCE)
+    assert done.code == 0, done.out + done.err
+    assert "303 primes below 2000" in done.out
+    down = user.bandari("down", "--cluster", "count-primes", "--yes", timeout=PATIENCE)
+    assert down.code == 0, down.out + down.err

@@ -203,8 +203,10 @@ class _Sight:
         return tuple(node for node in self.staying if node.market is market)
 
     def open(self) -> tuple[str, ...]:
-        """Zones where spot may be asked for now."""
-        troubles = ((name, self.memory.zone(name, self.now, self.rules.half_life)) for name in self.rules.zones)
+        """Zones where spot may be asked for now; a group that keeps to one zone follows the nodes that stay."""
+        home = {node.zone for node in self.staying} if not self.rules.cross_zone else set()
+        names = (name for name in self.rules.zones if not home or name in home)
+        troubles = ((name, self.memory.zone(name, self.now, self.rules.half_life)) for name in names)
         return tuple(name for name, zone in troubles if zone.trouble < AVOIDED)
 
 

@@ -155,6 +155,7 @@ class SpotMachine(RuleBasedStateMachine):
         assert waits or len(world.nodes) >= world.rules.min
         staying = sum(not node.leaving for node in world.nodes.values())
         assert waits or staying >= world.goal or len(world.nodes) == world.rules.max
+        assert world.rules.cross_zone or len({n.zone for n in world.nodes.values() if not n.leaving}) <= 1
         assert world.settle() == (), "asked again at once there is nothing left to do"
 
     @invariant()
@@ -303,6 +304,21 @@ def test_many_nodes_lost_at_once_are_one_event_and_the_safer_zone_is_taken_next(
     assert memory.zone("a", 2.0, rules.half_life).losses == pytest.approx(1.0, rel=1e-4)
     later = 10 * rules.half_life
     assert decide(rules, [], memory, wanted=1, now=later) == (Launch(Market.SPOT, "b", "spot comes first"),)
+
+
+def test_a_zone_that_has_one_node_alone_does_not_split_a_group_that_keeps_together() -> None:
+    rules, left = group(cross_zone=False), {"a": 1, "b": 4, "c": 4}
+
+    def take(zone: str) -> bool:
+        left[zone] -= 1
+        return left[zone] >= 0
+
+    _, actions = settle(rules, (), Memory(), wanted=3, now=0.0, has_spot=take)
+    assert [(a.market.value, a.zone) for a in actions if isinstance(a, Launch)] == [
+        ("spot", "a"),
+        ("on-demand", "a"),
+        ("on-demand", "a"),
+    ]
 
 
 def test_a_cluster_that_keeps_to_one_zone_has_its_spot_nodes_in_one() -> None:

@@ -52,7 +52,7 @@ def consequence(change: Change, before: Body) -> str:
 
 def _environment(body: Body) -> str:
     count = len(body.get("requirements", ()))
-    if not body.get("digest"):
+    if not any(body.get(what) for what in ("image", "requirements", "copies", "env")):
         return "the Ray of bandari's own environment, as it is"
     parts = [f"Ray {body['ray']}" if body.get("ray") else "bandari's own Ray"]
     parts += [f"Python {body['python']}"] if body.get("python") else []

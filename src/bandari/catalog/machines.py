@@ -88,6 +88,8 @@ class Machines:
     """Header and rows, sorted by name."""
     lists: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Provider -> region and date of its prices."""
+    _parsed: list[MachineType] = field(default_factory=list, compare=False, repr=False)
+    """What `all` has parsed, once for all that ask."""
 
     def get(self, name: str) -> MachineType | None:
         """The machine type of exactly this name."""
@@ -106,10 +108,10 @@ class Machines:
 
     def all(self, provider: str = "") -> Iterator[MachineType]:
         """Every machine type, or those of one provider, in the order of their names."""
-        for line in self.text.strip().splitlines()[1:]:
-            row = dict(zip(COLUMNS, line.split(","), strict=True))
-            if provider in {"", row["provider"]}:
-                yield self._machine(row)
+        if not self._parsed:
+            rows = (dict(zip(COLUMNS, line.split(","), strict=True)) for line in self.text.strip().splitlines()[1:])
+            self._parsed.extend(map(self._machine, rows))
+        return (machine for machine in self._parsed if provider in {"", machine.provider})
 
     def _names(self) -> Iterator[tuple[str, str]]:
         for line in self.text.strip().splitlines()[1:]:

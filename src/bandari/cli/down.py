@@ -28,16 +28,19 @@ def down(
     driver = pipeline.existing(name, kept=delete_data)
     doomed = pipeline.removal(driver)
     models = pipeline.own_models(driver)
+    made = pipeline.own_environments(driver)
     out.text(f"Plan: remove cluster {name} from this machine")
     for change in doomed.pending:
         out.text(f"  {change.action.symbol} {change.address}  {change.consequence}")
     if delete_data:
         out.text(f"  - its logs and keys, and the models that only it uses: {_names(models, driver.folders.models)}")
+        for path in made:
+            out.text(f"  - the Python environment {path.name}, which only it uses")
     if not yes and not _agreed(out, doomed):
         return INVALID
     driver.stop()
     if delete_data:
-        driver.delete_data(models)
+        driver.delete_data((*models, *made))
     left = driver.leftovers()
     out.document(
         {

@@ -27,6 +27,11 @@ class Folders:
         # Resolved, since processes are known by the folder that stands in their environment.
         return cls((state / "bandari" / "clusters").resolve(), (data / "bandari" / "models").resolve())
 
+    @property
+    def environments(self) -> Path:
+        """Python environments that stand for images, shared by all clusters as models are."""
+        return self.models.parent / "environments"
+
     def cluster(self, name: str) -> Path:
         """The folder of a cluster, there or not."""
         return self.state / name

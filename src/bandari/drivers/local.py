@@ -48,12 +48,21 @@ class LocalDriver:
 
     name = "local"
 
-    def __init__(self, cluster: str, folders: Folders, fetch: Fetch, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        folders: Folders,
+        fetch: Fetch,
+        progress: Progress | None = None,
+        *,
+        prepare: Fetch | None = None,
+    ) -> None:
         self.cluster = cluster
         self.folders = folders
         self.folder = folders.cluster(cluster)
         self.control = Control(self.folder)
-        self.fetch = fetch
+        self.made: Mapping[str, Fetch] = {"model": fetch, **({"rayenv": prepare} if prepare else {})}
+        """Kind of resource -> what makes one here, in the command; all others are the supervisor's."""
         self.progress: Progress = progress or (lambda _group, _done, _total: None)
 
     # --- what exists ------------------------------------------------------------------------------------------
@@ -87,7 +96,7 @@ class LocalDriver:
     # --- changes ----------------------------------------------------------------------------------------------
 
     def apply(self, change: Change) -> None:
-        """Makes one change true; a model is fetched here, by the command, all else by the supervisor."""
+        """Makes one change true; models and environments are made here, by the command, all else by the supervisor."""
         try:
             self._apply(change)
         except OSError as error:
@@ -100,9 +109,9 @@ class LocalDriver:
             self.control.call(Op.DELETE, address)
             return
         outputs: Mapping[str, Any] = {}
-        if change.address.kind == "model":
-            group = change.address.name
-            outputs = self.fetch(change.resource.body, lambda done, total: self.progress(group, done, total))
+        if make := self.made.get(change.address.kind):
+            name = change.address.name
+            outputs = make(change.resource.body, lambda done, total: self.progress(name, done, total))
         self.control.call(Op.APPLY, address, body=change.resource.body, outputs=outputs)
 
     def revive(self, deadline: float = 20.0) -> None:
@@ -200,15 +209,17 @@ class LocalDriver:
             ("logs", self.folder / LOG_FOLDER),
             ("keys", self.folder / KEYS_FILE),
             ("models", self.folders.models),
+            ("environments", self.folders.environments),
         )
         return tuple(Leftover(what, path, size(path)) for what, path in named if path.exists())
 
     def delete_data(self, models: tuple[Path, ...]) -> None:
-        """Removes logs and keys of the cluster, and the given model folders."""
+        """Removes logs and keys of the cluster, and the given folders of models and environments."""
         shutil.rmtree(self.folder, ignore_errors=True)
         for path in models:
             shutil.rmtree(path, ignore_errors=True)
-        for path in (*(path.parent for path in models), self.folders.models):
+            path.with_name(f".{path.name}.lock").unlink(missing_ok=True)
+        for path in (*(path.parent for path in models), self.folders.models, self.folders.environments):
             with contextlib.suppress(OSError):  # another cluster's models are there
                 path.rmdir()
 
@@ -220,11 +231,17 @@ def _unusable(error: OSError, address: str) -> Terminal:
     return Terminal(f"{what}: {reason}", address=address, fix=fix)
 
 
+_FILES = frozenset({"model", "rayenv"})
+"""Kinds whose resources are files that the command made."""
+
+
 def _observed(stored: list[Mapping[str, Any]]) -> Mapping[Address, Observed]:
-    """A model whose files somebody removed does not exist any more, whatever the record says."""
+    """A model or environment whose files somebody removed does not exist any more, whatever the record says."""
     items = {Address.parse("local", s["address"]): Observed(s["body"], s.get("outputs", {})) for s in stored}
-    return {a: item for a, item in items.items() if a.kind != "model" or _is_there(item.outputs)}
+    return {a: item for a, item in items.items() if a.kind not in _FILES or _is_there(item.outputs)}
 
 
 def _is_there(outputs: Mapping[str, Any]) -> bool:
-    return Path(str(outputs.get("file") or outputs.get("folder") or "/nowhere")).exists()
+    return Path(
+        str(next((outputs[name] for name in ("file", "folder", "bin") if outputs.get(name)), "/nowhere"))
+    ).exists()

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from bandari.pipeline.checking import Checked, Options, check, load
 from bandari.pipeline.planning import Planned, plan, rendered, replan, save
-from bandari.pipeline.running import apply, clusters, existing, hopeless, own_models, refuse, removal, settle, status
+from bandari.pipeline.running import (
+    apply,
+    clusters,
+    existing,
+    hopeless,
+    own_environments,
+    own_models,
+    refuse,
+    removal,
+    settle,
+    status,
+)
 
 __all__ = [
     "Checked",
@@ -19,6 +30,7 @@ __all__ = [
     "existing",
     "hopeless",
     "load",
+    "own_environments",
     "own_models",
     "plan",
     "refuse",

@@ -72,6 +72,20 @@ def own_models(driver: LocalDriver) -> tuple[Path, ...]:
     return tuple(sorted(mine - others))
 
 
+def own_environments(driver: LocalDriver) -> tuple[Path, ...]:
+    """Python environments that stand for images and that only this cluster uses."""
+    from bandari.pipeline.images import digests_of
+
+    others = {
+        digest
+        for name in driver.folders.clusters()
+        if name != driver.cluster
+        for digest in digests_of(local_driver(name).recorded())
+    }
+    mine = digests_of(driver.recorded()) - others - {""}
+    return tuple(path for digest in sorted(mine) if (path := driver.folders.environments / digest).exists())
+
+
 def _model_paths(observed: Mapping[Address, Observed], models: Path) -> set[Path]:
     """`builtin` or `hub/<repository>` under the models folder: a revision goes with all that came with it."""
     folders = (Path(str(o.outputs.get("folder", ""))) for a, o in observed.items() if a.kind == "model")

@@ -90,7 +90,10 @@ def _digest_key() -> bytes:
 def local_driver(cluster: str, progress: Progress | None = None) -> LocalDriver:
     """The driver of a cluster on this machine."""
     from bandari.drivers.local import LocalDriver
+    from bandari.pipeline.images import prepare
     from bandari.pipeline.models import fetch
 
     places = folders()
-    return LocalDriver(cluster, places, lambda body, heard: fetch(body, places.models, heard), progress)
+    return LocalDriver(
+        cluster, places, lambda body, heard: fetch(body, places.models, heard), progress, prepare=prepare
+    )

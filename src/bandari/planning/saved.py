@@ -29,6 +29,7 @@ class SavedPlan:
     changes: tuple[Mapping[str, Any], ...] = field(default=())
     name: str = ""
     render: str = ""
+    ray_version: str = ""
     bandari_plan: int = FORMAT
 
     def to_text(self) -> str:

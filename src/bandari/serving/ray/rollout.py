@@ -5,9 +5,8 @@ seconds; after the last it is the current one, and the old one goes when it has 
 when it is not healthy in time, when it fails later, or when too many of its requests fail during a step. The first
 version of a service has nothing to go back to: it stays, and serves as soon as it can.
 
-The supervisor keeps `Rollout` on disk and asks `advance` once a second; what is `present` must run, and the `weights` go
-to the gateway.
-Times are seconds of one clock of the caller's that goes on over restarts.
+The supervisor keeps `Rollout` on disk and asks `advance` once a second; what is `present` must run, and the `weights`
+go to the gateway. Times are seconds of one clock of the caller's that goes on over restarts.
 """
 
 from __future__ import annotations

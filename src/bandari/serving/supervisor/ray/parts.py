@@ -20,6 +20,7 @@ from bandari.serving.supervisor.ray.jobs import Jobs
 from bandari.serving.supervisor.ray.nodes import Nodes
 from bandari.serving.supervisor.ray.part import Engine, Part
 from bandari.serving.supervisor.ray.schedules import Schedules
+from bandari.serving.supervisor.ray.services import Services
 from bandari.serving.supervisor.store import Record
 
 _log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ class RayParts:
         self.nodes = Nodes(cluster, forget)
         self.jobs = Jobs(cluster, self.engine)
         self.schedules = Schedules(self.jobs)
-        self.parts: tuple[Part, ...] = (self.nodes, self.jobs, self.schedules)
+        self.services = Services(cluster, self.engine)
+        self.parts: tuple[Part, ...] = (self.nodes, self.jobs, self.schedules, self.services)
 
     def engine(self, name: str) -> Engine | None:
         """The Ray cluster of a name; None when there is none."""
@@ -47,6 +49,8 @@ class RayParts:
             raise Refused(f'cannot apply "{kind}.{name}": it is group "{body.group}" of cluster "{body.cluster}"')
         if kind == "rayschedule":
             self.schedules.check(name, body)
+        if kind == "rayservice":
+            self.services.check(name, body)
 
     def apply(self, kind: str, name: str, body: Any, outputs: Mapping[str, Any]) -> None:
         """Takes a resource that is on disk."""
@@ -97,10 +101,11 @@ class RayParts:
 
     def tables(self) -> tuple[ServiceTable, ...]:
         """Routes of services, for the gateway."""
-        return ()
+        return self.services.tables()
 
     def loads(self, told: Sequence[Mapping[str, ServiceLoad]]) -> None:
         """What each linked gateway counted for the services."""
+        self.services.loads(told)
 
     @property
     def done(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -84,7 +83,7 @@ def fingerprint(path: str) -> str:
         return ""
     whole = hashlib.sha256()
     for item in sorted(place.rglob("*")):
-        mark = os.readlink(item) if item.is_symlink() else _digest(item) if item.is_file() else ""
+        mark = str(item.readlink()) if item.is_symlink() else _digest(item) if item.is_file() else ""
         whole.update(f"{item.relative_to(place)}\0{item.lstat().st_mode:o}\0{mark}\n".encode())
     return f"folder {whole.hexdigest()}"
 

@@ -54,7 +54,6 @@ def environment_of(
     files = files or ImageFiles()
     found: list[Diagnostic] = []
     draft = _Draft()
-    span = image.origin.span
     if image.containerfile:
         _containerfile(image, draft, images, files, found)
     elif image.uri:
@@ -63,7 +62,7 @@ def environment_of(
     draft.requirements += _requirements(image, files, found)
     draft.env |= image.env
     if not any(d.severity == "error" for d in found):
-        _fit(draft, here, span, found)
+        _fit(draft, here, image.origin.at("containerfile" if image.containerfile else "image_uri"), found)
     if any(d.severity == "error" for d in found):
         return None, tuple(found)
     return _body(cluster, draft, here), tuple(found)
@@ -162,6 +161,21 @@ def _requirements(image: RayImage, files: ImageFiles, found: list[Diagnostic]) -
     return tuple(line.strip() for line in lines if line.strip())
 
 
+def base_findings(base: str, span: Span, images: RayImages) -> tuple[Diagnostic, ...]:
+    """What is to be said about the base of a build."""
+    found: list[Diagnostic] = []
+    if not catalog.is_ray(base):
+        return (_no_base(base, span),)
+    _base(base, span, _Draft(), images, found)
+    return tuple(found)
+
+
+def _no_base(base: str, span: Span) -> Diagnostic:
+    why = "a node needs the Ray of its base, and no other image is known to have one"
+    fix = "FROM rayproject/ray:2.60.0-py311"
+    return error("BND795", span, f"cannot build on {base!r}: it is no Ray image", why=why, fix=fix)
+
+
 # --- a Containerfile
 
 
@@ -180,16 +194,7 @@ def _containerfile(
         return
     base, span = built.base
     if not catalog.is_ray(base):
-        why = "a node needs the Ray of its base, and no other image is known to have one"
-        found.append(
-            error(
-                "BND795",
-                span,
-                f"cannot build on {base!r}: it is no Ray image",
-                why=why,
-                fix="FROM rayproject/ray:2.60.0-py311",
-            )
-        )
+        found.append(_no_base(base, span))
         return
     _base(base, span, draft, images, found)
     draft.image = path
@@ -220,6 +225,10 @@ def _copy(copy: Copy, path: str, draft: _Draft, files: ImageFiles, found: list[D
         found.append(_not_here(part, copy.span))
         return
     for source in copy.sources:
+        if any(c in source for c in "*?["):
+            part = NotHere(f"COPY {source}", "patterns are not taken here: name the files, or their folder")
+            found.append(_not_here(part, copy.span))
+            continue
         below = posixpath.normpath(source.lstrip("/"))
         full = posixpath.normpath(posixpath.join(posixpath.dirname(path), below))
         mark = "" if below.startswith("..") else files.fingerprint(full)

@@ -31,6 +31,7 @@ from bandari.specs.ray.compute import (
     WorkerSpec,
 )
 from bandari.specs.ray.flags import CAPS, FLAGS, MOVED
+from bandari.specs.ray_clusters import RayClusterSpec
 from bandari.specs.shape import model_at
 from bandari.specs.triggers import SETTINGS
 
@@ -48,11 +49,12 @@ SECTIONS: tuple[tuple[str, str, type[Spec], tuple[type[Spec], ...]], ...] = (
     ("Resource requests", "`resourceRequest` of a group or of the vector store", ResourceRequestSpec, ()),
     ("Probes", "`runtime.readinessProbe`, `runtime.livenessProbe`", ProbeSpec, ()),
     ("Node groups", "`function.nodeGroups[]`, `job.nodeGroups[]`", NodeGroupSpec, ()),
+    ("Ray clusters", "`rayClusters[]`", RayClusterSpec, ()),
     ("Options of this machine", "`local`", LocalOptionsSpec, ()),
     ("Options of a Kubernetes cluster", "`kubernetes`", KubernetesOptionsSpec, ()),
 )
 """Heading, where the mapping stands, its model, and models whose fields stand in another table."""
-ELSEWHERE = frozenset({"aws", "gcp", "kubernetes", "cluster", "modelGroups", "mixedModelGroups"})
+ELSEWHERE = frozenset({"aws", "gcp", "kubernetes", "cluster", "modelGroups", "mixedModelGroups", "rayClusters"})
 """Mappings with a table of their own, where they stand in the file or in the target."""
 COMPUTE_SECTIONS: tuple[tuple[str, str, type[Spec], tuple[type[Spec], ...]], ...] = (
     ("The compute config", "", ComputeConfigSpec, ()),

@@ -47,6 +47,7 @@ def target_options(function: F) -> F:
         ),
         click.option("--skip", multiple=True, metavar="SECTION", help="Leave a section of the file out."),
         _kept("--name", "NAME", "Name of the cluster, where the file names none [the file's stem]."),
+        _kept("--ray-version", "X.Y.Z", "Run Ray clusters here with this Ray, whatever their images say."),
         _kept("--render", "ENV.yaml", "Render the file as a Jinja template with the variables of ENV.yaml."),
     )
     for option in options:
@@ -72,7 +73,9 @@ def options_of(target: str | None, stand_in: tuple[str, ...], skip: tuple[str, .
     """The options as a value; `--skip a,b` is `--skip a --skip b`."""
     sections = frozenset(part.strip() for item in skip for part in item.split(",") if part.strip())
     provider = ProviderName(target) if target else None
-    return pipeline.Options(provider, stand_in, sections, _kept_value("name"), _kept_value("render"))
+    return pipeline.Options(
+        provider, stand_in, sections, _kept_value("name"), _kept_value("render"), _kept_value("ray_version")
+    )
 
 
 def cluster_option(function: F) -> F:
@@ -102,12 +105,13 @@ def cluster_of(path: Path) -> str:
 
     A template is not rendered for that: its cluster has the name of its file.
     """
+    from bandari.pipeline.references import references
     from bandari.specs.read import name_of, read
 
     text, findings = pipeline.load(path)
     if text is None:
         raise InvalidInput(tuple(findings))
-    state, found = read(text, str(path), target=ProviderName.LOCAL)
+    state, found = read(text, str(path), target=ProviderName.LOCAL, references=references(text, str(path)))
     if state is None and [finding.code for finding in found] == ["BND729"]:
         return name_of(str(path))
     if state is None:

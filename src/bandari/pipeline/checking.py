@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bandari.desired.state import DesiredState, ProviderName
 from bandari.diagnostics import Diagnostic, Diagnostics, Span, error, warning
 from bandari.errors import InvalidInput
+from bandari.pipeline.references import references
 from bandari.pipeline.surroundings import host as this_host
 from bandari.pipeline.surroundings import machines, secret_digests
 
@@ -35,6 +36,8 @@ class Options:
     skip: frozenset[str] = frozenset()
     name: str = ""
     render: str = ""
+    ray_version: str = ""
+    """The Ray that runs here, whatever the image says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,9 @@ def check(path: Path, options: Options | None = None, *, host: Host | None = Non
             return Checked(str(path), sources, None, None, findings)
         text, label = rendered.text, rendered.label
         sources[label] = text
-    state, found = read(text, label, target=options.target, name=options.name)
+    named = references(text, str(path))
+    sources.update({item.file: item.text for item in named.values() if item.text is not None})
+    state, found = read(text, label, target=options.target, name=options.name, references=named)
     findings.add(*found)
     if state is None:
         return Checked(str(path), sources, None, None, findings)
@@ -104,6 +109,7 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
     from bandari.analysis.lint import lint
     from bandari.analysis.resolve import anchor, resolve
     from bandari.pipeline.files import code_digests
+    from bandari.pipeline.images import environments
     from bandari.runtimes.table import RUNTIMES, runtime_for
 
     state = checked.valid()
@@ -134,6 +140,9 @@ def _analysed(checked: Checked, options: Options, host: Host | None) -> Checked:
         machines=known,
         code=code_digests(kept),
     )
+    bodies, said = environments(kept, options.ray_version)
+    checked.diagnostics.add(*said)
+    resolved = replace(resolved, ray_environments=bodies)
     checked.diagnostics.add(*(m.diagnostic for m in left))
     return replace(checked, state=kept, resolved=resolved, not_served=left, ray=resolved.ray)
 

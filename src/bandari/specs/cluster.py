@@ -21,6 +21,7 @@ from bandari.specs.fields import (
     entry,
 )
 from bandari.specs.groups import Described, MixedModelGroupSpec, ModelGroupSpec, NodeGroupSpec, ResourceRequestSpec
+from bandari.specs.ray_clusters import RayClusterSpec
 
 _LATER = "not served yet: warned about"
 _CLOUDS = "required on aws and gcp"
@@ -114,6 +115,7 @@ class TargetSpec(Described):
     job: Maybe[JobSpec] = entry("Job workers and their broker.", None, local=_LATER)
     prometheus: Maybe[PrometheusSpec] = entry("Monitoring.", None, local=_LATER)
     tracing: Maybe[TracingSpec] = entry("Tracing.", None, local=_LATER)
+    ray_clusters: Items[RayClusterSpec] = entry("Ray clusters.", (), local="served on real Ray")
 
 
 class TlsSpec(Described):

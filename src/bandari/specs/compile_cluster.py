@@ -5,7 +5,7 @@ Two files that mean the same give equal states.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bandari.desired.pools import Capacity, CapacityType, NodePool, ResourceList
 from bandari.desired.state import DesiredState, LocalTarget, ProviderName, Target, Tls, Workload
@@ -14,8 +14,10 @@ from bandari.diagnostics import Origin
 from bandari.document import Document, written
 from bandari.specs.cluster import LocalOptionsSpec, PrometheusSpec, TargetSpec
 from bandari.specs.compile_group import model_server, resources
+from bandari.specs.compile_ray import Compiled
 from bandari.specs.fields import Spec
 from bandari.specs.groups import GroupSpec, MixedModelGroupSpec, ModelGroupSpec, NodeGroupSpec
+from bandari.specs.ray_clusters import with_settings
 from bandari.units import Bounds, Memory
 
 SYSTEM = "system"
@@ -25,13 +27,21 @@ _SWITCHES = tuple(
 
 
 def compile_cluster(
-    document: Document, key: str, provider: ProviderName, specs: Mapping[str, Spec | None]
+    document: Document,
+    key: str,
+    provider: ProviderName,
+    specs: Mapping[str, Spec | None],
+    rays: Iterable[Compiled] = (),
 ) -> DesiredState:
-    """The state of a file whose target key is `key`; `specs` holds the valid mappings by their keys."""
+    """The state of a file whose target key is `key`; `specs` holds the valid mappings by their keys, `rays` the compute
+    configs of `rayClusters` in their order.
+    """
     spec = specs[key]
     assert isinstance(spec, TargetSpec)
     local = specs.get("local")
-    return _Compiler(document, key, spec).state(provider, local if isinstance(local, LocalOptionsSpec) else None)
+    compiler = _Compiler(document, key, spec)
+    compiler.ray_clusters(rays)
+    return compiler.state(provider, local if isinstance(local, LocalOptionsSpec) else None)
 
 
 class _Compiler:
@@ -43,11 +53,15 @@ class _Compiler:
         self.spec = spec
         self.pools: list[NodePool] = []
         self.workloads: list[Workload] = []
+        self.rays: list[Compiled] = []
 
     def state(self, provider: ProviderName, local: LocalOptionsSpec | None) -> DesiredState:
         self._system()
         self._groups()
         self._sections()
+        for made in self.rays:
+            self.pools += made.pools
+            self.workloads.append(made.cluster)
         top = written(self.document.value.get("description"))
         words = (top, self.spec.description, self.spec.cluster.description)
         return DesiredState(
@@ -56,6 +70,12 @@ class _Compiler:
             tuple(self.workloads),
             next((text for text in words if text), ""),
         )
+
+    def ray_clusters(self, rays: Iterable[Compiled]) -> None:
+        """Takes in the Ray clusters, each with its nodes."""
+        for index, (spec, compiled) in enumerate(zip(self.spec.ray_clusters, rays, strict=True)):
+            made = with_settings(spec, compiled, self.document, (self.key, "rayClusters", index))
+            self.rays.append(made)
 
     def _origin(self, *path: str | int) -> Origin:
         return self.document.origin((self.key, *path))

@@ -19,6 +19,7 @@ from bandari.specs.fields import LABEL, Spec, as_label
 from bandari.specs.file import FileSpec, version_findings
 from bandari.specs.groups import Described
 from bandari.specs.ray.references import References
+from bandari.specs.ray_clusters import compile_ray_clusters
 
 _EMPTY = "BND105"
 DEFAULT_NAME = "ray"
@@ -52,7 +53,7 @@ def read(
         found.add(language)
         return None, found
     if language is Language.CLUSTER_FILE:
-        return _cluster_file(document, found, target, name)
+        return _cluster_file(document, found, target, name, references or {})
     if language is Language.COMPUTE_CONFIG:
         return _compute_config(document, found, target, name)
     state, more = compile_workload(document, target=target, name=name, references=references)
@@ -72,7 +73,7 @@ def _with_way_out(found: Diagnostics) -> Diagnostics:
 
 
 def _cluster_file(
-    document: Document, found: Diagnostics, target: ProviderName | None, name: str
+    document: Document, found: Diagnostics, target: ProviderName | None, name: str, references: References
 ) -> tuple[DesiredState | None, Diagnostics]:
     choice = targets.choose(document)
     found.add(*choice.found, *_top_level(document))
@@ -80,10 +81,11 @@ def _cluster_file(
     if not choice.key:
         return None, found
     provider = target or ProviderName(choice.key)
-    found.add(*meaning.findings(document, choice.key, provider), *_second_name(document, choice.key, name))
+    rays, said = compile_ray_clusters(document, choice.key, references)
+    found.add(*meaning.findings(document, choice.key, provider), *_second_name(document, choice.key, name), *said)
     if found.errors:
         return None, found
-    return compile_cluster(document, choice.key, provider, specs), found
+    return compile_cluster(document, choice.key, provider, specs, rays), found
 
 
 def _second_name(document: Document, key: str, name: str) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic
 from bandari.document import Document
-from bandari.specs.meaning import bounds, choices, limits, names, required, triggers
+from bandari.specs.meaning import bounds, choices, limits, names, ray_clusters, required, triggers
 from bandari.specs.meaning.subject import Subject
 
 RULES: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
@@ -29,6 +29,8 @@ RULES: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     limits.models,
     limits.memory,
     limits.listeners,
+    ray_clusters.names,
+    ray_clusters.images,
 )
 
 

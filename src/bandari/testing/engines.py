@@ -7,7 +7,10 @@ import shutil
 
 import pytest
 
-PACKAGES = {"prometheus": "Debian's package prometheus"}
+PACKAGES = {
+    name: f"Debian's package {name}"
+    for name in ("prometheus", "buildah", "podman", "runc", "docker-registry", "debootstrap")
+}
 
 
 def engine(name: str) -> str:

@@ -129,6 +129,7 @@ def save(planned: Planned) -> SavedPlan:
         changes=saved.changes(planned.plan),
         name=planned.options.name,
         render=str(Path(planned.options.render).resolve()) if planned.options.render else "",
+        ray_version=planned.options.ray_version,
     )
 
 
@@ -140,6 +141,7 @@ def replan(document: SavedPlan, progress: Progress | None = None) -> Planned:
         frozenset(document.skip),
         document.name,
         document.render,
+        document.ray_version,
     )
     planned = plan(Path(document.file), options, progress=progress)
     if why := document.stale(save(planned)):

@@ -21,6 +21,8 @@ from bandari.testing.processes import Site, group, until
 from bandari.units import Bounds
 
 pytestmark = pytest.mark.engine
+
+KINDS = "gateway, group, model, ray, rayenv, raygroup, rayschedule, rayservice, route"
 ROUTE = {"group": "chat", "models": ["chat"]}
 ON_DEMAND = plain(ScalingPolicy(Bounds(0, 2), concurrency=ConcurrencyTarget(1.0), cooldown=0.0, stabilization_down=0.0))
 
@@ -241,10 +243,18 @@ def test_a_replica_is_held_to_its_memory_and_runs_nevertheless(running: Site) ->
 @pytest.mark.parametrize(
     ("address", "body", "error"),
     [
-        ("queue.chat", {}, 'cannot apply "queue.chat": its kind is none of gateway, group, model, route'),
+        (
+            "queue.chat",
+            {},
+            f'cannot apply "queue.chat": its kind is none of {KINDS}',
+        ),
         ("group.chat", {"group": "chat"}, 'cannot apply "group.chat": Object missing required field `command`'),
         ("group.chat", {"group": 1}, 'cannot apply "group.chat": Expected `str`, got `int` - at `$.group`'),
-        ("group", {}, 'cannot apply "group": its kind is none of gateway, group, model, route'),
+        (
+            "group",
+            {},
+            f'cannot apply "group": its kind is none of {KINDS}',
+        ),
     ],
 )
 def test_a_body_that_cannot_be_is_refused(running: Site, address: str, body: dict[str, Any], error: str) -> None:

@@ -15,7 +15,6 @@ from bandari.serving.ray.bodies import RayNodeBody
 
 DASHBOARD_PORT = 8265
 SERVE_PORT = 8000
-FIRST_GCS_PORT = 6379
 INSTANCE_VARIABLE = "RAY_CLOUD_INSTANCE_ID"
 """Ray reports it as the node's instance id: by it a process and a node of Ray are known to be the same."""
 TYPE_VARIABLE = "RAY_NODE_TYPE_NAME"

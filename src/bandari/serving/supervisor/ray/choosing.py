@@ -19,7 +19,7 @@ def choices(cluster: Cluster, name: str, versions: str) -> dict[str, Any]:
     taken = ports_taken(cluster)
     return {
         "subnet": places.subnet(cluster.folder, name, {str(facts.get("subnet")) for facts in others}),
-        "gcs": places.gcs_port(taken),
+        "gcs": places.gcs_port(cluster.folder, name, taken),
         REDIS: free_port(taken),
         "namespace": secrets.token_hex(8),
         "versions": versions,

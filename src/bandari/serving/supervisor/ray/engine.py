@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import shutil
 import sys
@@ -36,7 +35,7 @@ from bandari.serving.supervisor.ray.market import Market
 from bandari.serving.supervisor.ray.node import Facts, Node
 from bandari.serving.supervisor.ray.redis import RedisServer, program
 from bandari.serving.supervisor.ray.view import View
-from bandari.serving.supervisor.ray.workers import Workers, shape_words
+from bandari.serving.supervisor.ray.workers import Workers, head_generation
 from bandari.serving.supervisor.store import Record
 
 _log = logging.getLogger(__name__)
@@ -63,7 +62,6 @@ class RayEngine:
         self.head: Node | None = None
         self.redis: RedisServer | None = None
         self.workers = Workers(self)
-        self.ready_since = 0.0
         self.trouble = ""
         """Why it cannot be brought to what is wanted; empty when it can."""
         self._ending = False
@@ -101,6 +99,11 @@ class RayEngine:
         return int(self.facts.get("epoch", 0))
 
     @property
+    def ready_since(self) -> float:
+        """When its head was ready first (Unix time); 0: not yet."""
+        return float(self.facts.get("ready_since", 0.0))
+
+    @property
     def serve(self) -> tuple[str, int]:
         return self.address, SERVE_PORT
 
@@ -111,9 +114,8 @@ class RayEngine:
     @property
     def launches(self) -> bool:
         """Whether workers can be started: the head is there, or asks for them itself while it starts."""
-        if self._ending or self.body is None or self.head is None:
-            return False
-        return self.head.state in {*_AT_WORK, State.STARTING}
+        there = self.body is not None and not self._ending
+        return there and self.head is not None and self.head.state in {*_AT_WORK, State.STARTING}
 
     @property
     def gone(self) -> bool:
@@ -146,8 +148,9 @@ class RayEngine:
             _log.info("%s: another Ray or Python: the cluster is replaced", self.name)
             self.facts["fresh"] = True
         self.body = body
-        for child in self._children():
-            child.record = replace(child.record, unclaimed=False)
+        for part in (self.head, self.redis):
+            if part:
+                part.child.record = replace(part.child.record, unclaimed=False)
 
     def remove(self) -> None:
         """Ends it. What is applied again under its name is another cluster."""
@@ -158,8 +161,9 @@ class RayEngine:
 
     def adopt(self, record: Record, root: procfs.Stat | None) -> None:
         """Takes over a process of an earlier supervisor; head and Redis start again when theirs is gone."""
-        if record.facts.get("cluster") and not self.facts:
-            self.cluster.store.state.ray[self.name] = dict(record.facts["cluster"])
+        if record.facts.get("cluster") and not self.facts:  # the state was lost; this is from before that head's start
+            known = dict(record.facts["cluster"])
+            self.cluster.store.state.ray[self.name] = known | {"epoch": int(known["epoch"]) + 1}
         role = record.facts.get("role")
         if role == "worker":
             self.workers.adopt(record, root)
@@ -220,9 +224,18 @@ class RayEngine:
         self.facts["number"], self.facts["ordinal"] = number, int(self.facts["ordinal"]) + 1
         return number, int(self.facts["ordinal"])
 
+    def told(self, facts: Facts) -> dict[str, Any]:
+        """The facts of a process for its record and its mark, with those of the cluster, should the state be lost."""
+        return {**msgspec.to_builtins(facts), "cluster": dict(self.facts)}
+
+    def count_from(self, name: str) -> None:
+        """No ordinal up to that of a worker comes again, also when the state was lost."""
+        ordinal = name.rpartition("-")[2]
+        if self.facts and ordinal.isdigit():
+            self.facts["ordinal"] = max(int(self.facts["ordinal"]), int(ordinal))
+
     def _choose(self, body: RayClusterBody) -> None:
-        state = self.cluster.store.state
-        state.ray[self.name] = choices(self.cluster, self.name, f"{body.ray}/{body.python}")
+        self.cluster.store.state.ray[self.name] = choices(self.cluster, self.name, f"{body.ray}/{body.python}")
         self.cluster.store.try_write()
 
     # --- Redis and the head
@@ -232,7 +245,8 @@ class RayEngine:
         if self.redis is None:
             if not program():
                 return True
-            record = Record(f"{self.name}.{REDIS}", spawn="", group=REDIS, owner=self.name, facts={"role": REDIS})
+            facts = self.told(Facts(REDIS, places.HEAD_NUMBER))
+            record = Record(f"{self.name}.{REDIS}", "", group=REDIS, owner=self.name, facts=facts)
             self.redis = self._redis(record)
             self.redis.child.feed(EventKind.START)
         return self.redis.ready or (self.head is not None and self.head.state in _AT_WORK)
@@ -252,12 +266,12 @@ class RayEngine:
         if body.autoscaled:
             head.write_config(self.folder, self.cluster.folder, body, self.workers.groups.values())
         if self.head is None:
-            facts = {**msgspec.to_builtins(Facts(HEAD, places.HEAD_NUMBER)), "cluster": dict(self.facts)}
-            wanted = self._generation(body)
+            facts = self.told(Facts(HEAD, places.HEAD_NUMBER))
+            wanted = head_generation(body)
             record = Record(f"{self.name}.{HEAD}", "", group=HEAD, generation=wanted, owner=self.name, facts=facts)
             self.head = self._node(record)
             self.head.child.feed(EventKind.START)
-        elif self.head.generation != self._generation(body) and self.head.state not in LEAVING and self._calm(body):
+        elif self.head.generation != head_generation(body) and self.head.state not in LEAVING and self._calm(body):
             _log.info("%s: restarts on its Redis state, as it has changed", self.head.name)
             self.head.stop()
         return self.head.ready
@@ -266,10 +280,6 @@ class RayEngine:
         """Whether the workers have had their turn, so that the head may have its own."""
         pending = any(group.environment != body.environment for group in self.workers.groups.values())
         return not pending and self.workers.current
-
-    def _generation(self, body: RayClusterBody) -> str:
-        told = [shape_words(body.head), body.environment, dict(body.env), body.autoscaled, body.region]
-        return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
     def _node(self, record: Record) -> Node:
         temp = self.temp / str(places.HEAD_NUMBER)
@@ -309,8 +319,8 @@ class RayEngine:
         return head.launch_worker(self.body, node, node.shape, gcs=self.gcs, bin_folder=self.bin)
 
     def _head_changed(self, node: Node, _old: State, new: State) -> None:
-        if new is State.READY and not self.ready_since:
-            self.ready_since = time.time()
+        if new is State.READY and self.facts:
+            self.facts.setdefault("ready_since", time.time())
         if new in {State.STARTING, State.READY}:
             self._look()
         elif new in {State.BACKOFF, State.STOPPED}:
@@ -324,33 +334,34 @@ class RayEngine:
         self._heard = asyncio.get_running_loop().time()
         self._view.open(f"http://{self.address}:{DASHBOARD_PORT}")
 
-    def _told(self, nodes: Mapping[str, str] | None, _why: str) -> None:
-        head_node = self.head
-        if nodes is None or head_node is None:
+    def _told(self, nodes: Mapping[str, str]) -> None:
+        if self.head is None:
             return
         self._heard = asyncio.get_running_loop().time()
         if self.address in nodes:
-            head_node.node_id = nodes[self.address]
-            head_node.child.feed(EventKind.PASSED)
+            self.head.node_id = nodes[self.address]
+            self.head.child.feed(EventKind.PASSED)
             self.workers.look(nodes)
-        waiting = [node for node in self.workers.nodes.values() if node.state is State.STARTING]
-        self._view.eager = bool(waiting) or not head_node.ready
+        waiting = any(node.state is State.STARTING for node in self.workers.nodes.values())
+        self._view.eager = waiting or not self.head.ready
 
     def _listen(self, now: float) -> None:
         assert self.head
         silent = now - self._heard
+        why = f"its dashboard said nothing for {silent:.0f} s"
         if self.head.ready and silent > _SILENT:
-            self.head.child.feed(EventKind.FAILED, f"its dashboard said nothing for {silent:.0f} s")
+            self.head.child.feed(EventKind.FAILED, why)
         if self.head.state is State.UNREADY and silent > _HUNG:
-            self.head.child.feed(EventKind.LIVENESS_FAILED, f"its dashboard said nothing for {silent:.0f} s")
+            self.head.child.feed(EventKind.LIVENESS_FAILED, why)
 
     def drain(self, node: Node, seconds: float, reason: str) -> None:
         """Tells Ray to give a node no more work; once."""
         if node.drained or not node.node_id or not self.dashboard:
             return
         node.drained = True
-        words = drain_command(ray_program(self.bin), gcs=self.gcs, node_id=node.node_id, seconds=seconds, reason=reason)
-        self.chores.spawn(self.chores.run(words, f"cannot drain {node.name}"))
+        ray = ray_program(self.bin)
+        words = drain_command(ray, gcs=self.gcs, node_id=node.node_id, seconds=seconds, reason=reason)
+        self.chores.command(words, f"cannot drain {node.name}")
 
     # --- the end
 
@@ -358,6 +369,7 @@ class RayEngine:
         """Workers first, so that they can say so to the head; Redis last. `keeps`: it starts again as another one."""
         for child in self._children():
             child.record = replace(child.record, unclaimed=False)
+        self.chores.drop()
         if self.workers.nodes:
             self.workers.stop()
         elif self.head:
@@ -365,7 +377,7 @@ class RayEngine:
                 self.head.stop()
         elif self.redis:
             self.redis.child.feed(EventKind.STOP)
-        elif self.facts or self.temp.exists():
+        elif not self.chores.pending and (self.facts or self.temp.exists()):
             self._erase(keeps=keeps)
 
     def _erase(self, *, keeps: bool) -> None:
@@ -373,7 +385,6 @@ class RayEngine:
         self._view.close()
         self.cluster.store.state.ray.pop(self.name, None)
         self.cluster.store.try_write()
-        self.ready_since = 0.0
         shutil.rmtree(self.folder / REDIS, ignore_errors=True)
         (self.folder / head.CONFIG_FILE).unlink(missing_ok=True)
         self.chores.clean(self.temp)

@@ -15,11 +15,15 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
-from bandari.serving.ray.commands import DASHBOARD_PORT, FIRST_GCS_PORT, SERVE_PORT
+from bandari.serving.ray.commands import DASHBOARD_PORT, SERVE_PORT
 from bandari.serving.supervisor.environment import CannotStart
 
 HEAD_NUMBER = 1
 LAST_NUMBER = 254
+_GCS_FILE = "gcs"
+_FIRST_GCS_PORT = 20_000
+_GCS_PORTS = 12_000
+"""Below the ports that Linux gives to outgoing connections (from 32768)."""
 _NETS = 250
 _FIRST_NET = 2
 
@@ -29,8 +33,8 @@ def _digest(state: Path, cluster: str) -> bytes:
 
 
 def base() -> Path:
-    """The folder of this user; CannotStart when it is somebody else's."""
-    return Path("/tmp") / f"bandari-ray-{os.geteuid()}"  # noqa: S108 - owner and mode are checked in `temp_folder`
+    """The folder of this user."""
+    return Path("/tmp") / f"bandari-ray-{os.geteuid()}"  # noqa: S108 - its owner is checked in `own_base`
 
 
 def cluster_folder(state: Path, cluster: str) -> Path:
@@ -40,16 +44,24 @@ def cluster_folder(state: Path, cluster: str) -> Path:
 
 def temp_folder(state: Path, cluster: str, number: int) -> Path:
     """Makes the temp folder of one node; CannotStart when it cannot be had."""
+    own_base()
     folder = cluster_folder(state, cluster) / str(number)
     try:
-        base().mkdir(mode=0o700, exist_ok=True)
-        found = base().lstat()
-        if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
-            raise CannotStart(f'the temp folder "{base()}" belongs to somebody else; remove it')
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotStart(f'cannot make the temp folder "{folder}": {os.strerror(error.errno or 0).lower()}') from error
     return folder
+
+
+def own_base() -> None:
+    """Makes the folder of this user; CannotStart when somebody else has it."""
+    try:
+        base().mkdir(mode=0o700, exist_ok=True)
+        found = base().lstat()
+    except OSError as error:
+        raise CannotStart(f'cannot make the temp folder "{base()}": {os.strerror(error.errno or 0).lower()}') from error
+    if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+        raise CannotStart(f'the temp folder "{base()}" belongs to somebody else; remove it')
 
 
 def remove(folder: Path) -> None:
@@ -84,9 +96,28 @@ def free(address: str, port: int) -> bool:
     return True
 
 
-def gcs_port(taken: Collection[int]) -> int:
-    """The first free port from 6379 on all interfaces, where a GCS listens."""
-    return next(p for p in range(FIRST_GCS_PORT, FIRST_GCS_PORT + 1000) if p not in taken and free("0.0.0.0", p))
+def gcs_port(state: Path, cluster: str, taken: Collection[int]) -> int:
+    """A port for a GCS, the same again for the same cluster if it can be. Two of them could listen on one port, as they
+    set SO_REUSEPORT, and each would get some of what is meant for the other: so a port that another cluster of this
+    user was given is left alone, even while its head is away.
+    """
+    own_base()
+    seed = int.from_bytes(_digest(state, cluster)[4:8], "big")
+    own = cluster_folder(state, cluster)
+    given = {_read(path) for path in base().glob(f"*/{_GCS_FILE}") if path.parent != own}
+    for step in range(_GCS_PORTS):
+        port = _FIRST_GCS_PORT + (seed + step) % _GCS_PORTS
+        if port not in given and port not in taken and free("0.0.0.0", port):
+            own.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (own / _GCS_FILE).write_text(str(port))
+            return port
+    raise CannotStart(f"no port is free from {_FIRST_GCS_PORT} to {_FIRST_GCS_PORT + _GCS_PORTS - 1}")
+
+
+def _read(path: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int(path.read_text())
+    return 0
 
 
 def any_port(taken: Collection[int]) -> int:

@@ -15,9 +15,9 @@ _PATIENCE = 10.0
 
 
 class View:
-    """Looks while it is open. `told` is called after each look: with the node ids by address, or None and why not."""
+    """Looks while it is open. `told` is called with the node ids by address whenever the head has answered."""
 
-    def __init__(self, told: Callable[[Mapping[str, str] | None, str], None]) -> None:
+    def __init__(self, told: Callable[[Mapping[str, str]], None]) -> None:
         self._told = told
         self._task: asyncio.Task[None] | None = None
         self._url = ""
@@ -49,12 +49,11 @@ class View:
     async def _look(self) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE) as client:
             while True:
-                try:
+                nodes = None
+                with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, TypeError):
                     nodes = await alive(client, self._url)
-                except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                    self._told(None, f"its dashboard does not answer: {str(error) or type(error).__name__}")
-                else:
-                    self._told(nodes, "")
+                if nodes is not None:
+                    self._told(nodes)
                 await asyncio.sleep(_EAGER if self.eager else _PERIOD)
 
 

@@ -53,7 +53,7 @@ class _Trouble:
     reason: str = ""
 
 
-def shape_words(node: RayNodeBody) -> list[object]:
+def _shape(node: RayNodeBody) -> list[object]:
     """What makes two nodes of one shape: bytes as declared and not as scaled to this machine, and no prices."""
     declared = [f"{amount / node.scale:.4g}" for amount in (node.memory, node.object_store_memory)]
     return [dict(node.resources), dict(node.labels), declared]
@@ -61,7 +61,15 @@ def shape_words(node: RayNodeBody) -> list[object]:
 
 def generation(body: RayClusterBody, group: RayGroupBody) -> str:
     """The same for bodies whose nodes need not be told apart."""
-    told = [shape_words(group.node), group.environment, dict(body.env), body.region]
+    return _digest([_shape(group.node), group.environment, dict(body.env), body.region])
+
+
+def head_generation(body: RayClusterBody) -> str:
+    """The same for bodies that need no other head."""
+    return _digest([_shape(body.head), body.environment, dict(body.env), body.autoscaled, body.region])
+
+
+def _digest(told: list[object]) -> str:
     return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
 
 
@@ -87,6 +95,7 @@ class Workers:
         self.groups[group.group] = group
         self._trouble.pop(group.group, None)
         for node in self.of(group.group):
+            node.child.record = replace(node.child.record, unclaimed=False)
             self._describe(node)
 
     def remove(self, group: str) -> None:
@@ -96,6 +105,7 @@ class Workers:
 
     def adopt(self, record: Record, root: procfs.Stat | None) -> None:
         """Takes over a node of an earlier supervisor; one that ended is replaced."""
+        self.engine.count_from(record.name)
         node = self._node(record)
         if root is None:
             self.engine.cluster.store.forget(record.name)
@@ -147,7 +157,7 @@ class Workers:
         if body is None:
             return
         for node in list(self.nodes.values()):
-            if node.group not in self.groups:
+            if node.group not in self.groups and not node.child.record.unclaimed:
                 self._leave(node, DRAIN, "its group is removed")
         least = targets(body, self.groups.values())
         for group in list(self.groups.values()):
@@ -267,7 +277,7 @@ class Workers:
             group=group.group,
             generation=generation(body, group),
             owner=body.cluster,
-            facts=msgspec.to_builtins(facts),
+            facts=self.engine.told(facts),
         )
         node = self._node(record)
         _log.info("%s: starts, %s in %s: %s", node.name, action.market.value, action.zone or "no zone", action.reason)

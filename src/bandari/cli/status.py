@@ -70,8 +70,11 @@ def _part_lines(part: Mapping[str, Any], width: int) -> Iterator[str]:
 
 
 def _replica_line(replica: Mapping[str, Any]) -> str:
-    used = f"{replica.get('cpu', 0):.2f} cores, {Memory(int(replica.get('memory', 0))).human()}"
     restarts = f", {replica['restarts']} restarts" if replica.get("restarts") else ""
-    where = f"pid {replica.get('pid', 0)}, port {replica.get('port', 0)}" if replica.get("pid") else "no process"
+    where = ""
+    if replica.get("pid"):
+        port = f", port {replica['port']}" if replica.get("port") else ""
+        used = f"{replica.get('cpu', 0):.2f} cores, {Memory(int(replica.get('memory', 0))).human()}"
+        where = f"  pid {replica['pid']}{port}, {used}"
     reason = f": {replica['reason']}" if replica.get("reason") and replica["state"] != "ready" else ""
-    return f"      {replica['name']}  {replica['state']}  {where}, {used}{restarts}{click.style(reason, dim=True)}"
+    return f"      {replica['name']}  {replica['state']}{where}{restarts}{click.style(reason, dim=True)}"

@@ -27,9 +27,11 @@ install-dev: $(VENV)/.dev
 quickstart: $(VENV)/.local
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/quickstart.sh
 
+ENGINES := prometheus buildah podman runc docker-registry debootstrap iptables
+PACKAGES := $(ENGINES) netavark aardvark-dns golang-github-containers-common
 # Engines of other projects that some tests start. Missing ones are a skip that names them, and a failure where CI is set.
 engines:
-	@command -v prometheus > /dev/null || tools/engines.sh prometheus
+	@for engine in $(ENGINES); do command -v $$engine > /dev/null || { tools/engines.sh $(PACKAGES); break; }; done
 
 test: $(VENV)/.dev engines
 	$(BIN)/python -m pytest

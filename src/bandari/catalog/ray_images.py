@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 REPOSITORY = "rayproject/ray"
 OLDEST = "2.8.0"
 """The first release whose images are supported."""
-OLDEST_HERE = "2.49.0"
+OLDEST_HERE = "2.55.0"
 NEWEST_HERE = "2.60.0"
-"""Between these two a Ray runs on this machine: both were tried with its labels, autoscaler and jobs."""
+"""Between these two a Ray runs on this machine: before 2.55.0 a worker cannot have a temp folder of its own."""
 NIGHTLY = "nightly"
 LATEST = "latest"
 _NAME = re.compile(

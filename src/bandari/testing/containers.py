@@ -75,7 +75,8 @@ def storage(folder: Path) -> Iterator[Storage]:
     (folder / "registries.conf").write_text("unqualified-search-registries = []\n")
     (folder / "containers.conf").write_text(
         '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\nnetns = "host"\n'
-        f'[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "{folder}/scratch"\n'
+        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        f'tmp_dir = "{folder}/scratch"\n'
     )
     try:
         yield Storage(folder)

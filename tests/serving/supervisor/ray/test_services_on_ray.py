@@ -181,6 +181,15 @@ def test_services_outlive_the_supervisor(site: RaySite) -> None:
     assert set(asking.versions) == {"v2"}, asking.statuses
 
 
+def test_a_service_answers_again_when_the_head_is_back(site: RaySite) -> None:
+    (head,) = site.nodes("demo", "head")
+    os.kill(head["pid"], signal.SIGKILL)
+    until(lambda: ask(port(site), "/echo").status == 503, "the service is away", within=30)
+    assert ask(port(site), "/echo").headers["retry-after"] == "5"
+    until(lambda: ask(port(site), "/echo").status == 200, "it answers again", within=PATIENCE)
+    assert ask(port(site), "/echo").json()["word"] == "two"
+
+
 def test_a_removed_service_leaves_nothing(site: RaySite) -> None:
     site.call("delete", "rayservice.speak")
     until(lambda: ask(port(site), "/echo").status == 404, "its route is gone")

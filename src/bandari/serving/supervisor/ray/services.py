@@ -2,6 +2,10 @@
 
 `rollout` decides, `Deployments` talk to Serve; here the two meet once a second. Where each rollout stands is on disk,
 so a supervisor that starts anew goes on with it; a head that starts anew is told again what Serve does not know.
+
+Each version names its Ray cluster, so a service that moves to another one takes its traffic there in the same steps.
+A changed image or compute config of a cluster is the nodes' business: they roll within the one cluster, and the service
+is away (503) for as long as its head restarts.
 """
 
 from __future__ import annotations

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+
 from bandari.testing.user import User
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "compute-configs.json"
 
 SMALL = "head_node: {instance_type: m5.2xlarge}\nworker_nodes: [{name: w, instance_type: m5.xlarge, max_nodes: 2}]\n"
 JOB = "entrypoint: python main.py\ncompute_config: {}\n"
@@ -19,7 +26,9 @@ def test_a_config_is_kept_compared_named_promoted_and_archived(user: User) -> No
     assert "max_nodes: 4" in user.bandari("compute-config", "get", "train", "--diff").out
     promoted = user.bandari("compute-config", "create", "prod", "--from", "train:2", "--json").document
     assert promoted["source"] == "train:2"
-    listed = user.bandari("compute-config", "list", "--json").document["configs"]
+    document = user.bandari("compute-config", "list", "--json").document
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    listed = document["configs"]
     assert [(row["name"], row["version"]) for row in listed] == [("prod", 1), ("train", 2)]
 
     user.write(JOB.format("train:1"), "job.yaml")

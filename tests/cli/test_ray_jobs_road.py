@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,12 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from bandari.serving.protocol import plain
 from bandari.serving.ray.bodies import RayClusterBody, RayGroupBody, RayJobBody, RayNodeBody, RayScheduleBody
 from bandari.serving.supervisor import faults
 from bandari.testing.ray import PATIENCE, SMALL, RaySite, waited
 from bandari.testing.user import Ran, User
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -123,6 +127,8 @@ def test_status_shows_the_machines_and_the_jobs_and_dashboard_the_address(road: 
     assert "m5.large (2 vCPU, 8 GiB)" in shown.out
     assert "first" in shown.out
     document = road.ray("status", "--json").document
+    for name, said in (("ray-status", document), ("ray-jobs", road.ray("jobs", "--json").document)):
+        Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_text())).validate(said)
     assert {"head", "side"} == {node["group"] for node in document["nodes"]}
     address = road.ray("dashboard").out.strip()
     assert address == f"http://{road.site.facts('try')['subnet']}.1:8265"

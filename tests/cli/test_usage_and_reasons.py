@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
+from typing import Any
 
-from bandari.testing.user import User
+import pytest
+from jsonschema import Draft202012Validator
+
+from bandari.testing.user import Ran, User
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 FILE = """\
 version: "1.3"
@@ -31,11 +38,17 @@ local:
 pytestmark = pytest.mark.engine
 
 
+def valid(done: Ran, schema: str) -> Any:
+    """The document, held against its published schema."""
+    Draft202012Validator(json.loads((SCHEMAS / f"{schema}.json").read_text())).validate(done.document)
+    return done.document
+
+
 def test_top_shows_what_each_process_uses_and_why_says_what_is_wrong(user: User) -> None:
     user.write(FILE)
     assert user.bandari("up", "--yes", "--timeout", "5").code == 1
 
-    rows = user.bandari("top", "--json").document["rows"]
+    rows = valid(user.bandari("top", "--json"), "top")["rows"]
     chat = next(row for row in rows if row["part"] == "group chat")
     assert chat["state"] == "ready"
     assert chat["memory"] > 2**20
@@ -44,7 +57,7 @@ def test_top_shows_what_each_process_uses_and_why_says_what_is_wrong(user: User)
     assert "chat-0" in table
     assert "PART" in table
 
-    reasons = user.bandari("why", "--json").document["reasons"]
+    reasons = valid(user.bandari("why", "--json"), "why")["reasons"]
     broken = " ".join(row["reason"] for row in reasons if row["name"] == "broken")
     assert "no such weights" in broken
     told = user.bandari("why", "chat")

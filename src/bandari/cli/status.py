@@ -12,7 +12,14 @@ from bandari.cli.arguments import chosen_cluster, cluster_option, file_argument
 from bandari.cli.output import FAILED, Output, verb
 from bandari.units import Memory
 
-COLOURS = {"ready": "green", "starting": "yellow", "backoff": "red", "failed": "red", "unready": "red"}
+COLOURS = {
+    "ready": "green",
+    "starting": "yellow",
+    "backoff": "red",
+    "failed": "red",
+    "reverted": "red",
+    "unready": "red",
+}
 FIELDS = ("kind", "name", "state", "ready", "replicas", "reason")
 EXTRA = ("in_flight", "queued", "scaling", "model", "engine", "stand_in", "note")
 

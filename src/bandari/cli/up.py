@@ -118,17 +118,23 @@ def _tell_failure(out: Output, left_out: tuple[Any, ...], done: int) -> None:
     out.text("Mend the cause and run `bandari up` again: it goes on from here.")
 
 
+def _tell_unready(out: Output, cluster: str, status: Mapping[str, Any], timeout: float) -> None:
+    parts = status.get("parts", ())
+    if any(part["state"] in pipeline.GIVEN_UP for part in parts):
+        out.complaint("a new version was given up; what served before goes on", "mend it and run `bandari up` again")
+        return
+    hopeless = any(map(pipeline.hopeless, parts))
+    how = "not ready, and it falls again and again" if hopeless else f"not ready within {timeout:g} s"
+    more = f"`bandari status --cluster {cluster}` and `bandari logs NAME` show more"
+    out.complaint(f"{how}; everything stays and goes on trying", more)
+
+
 def _tell_end(out: Output, cluster: str, status: Mapping[str, Any], rows: list[dict[str, Any]], timeout: float) -> int:
     if not status.get("ready"):
         waiting = [p for p in status.get("parts", ()) if p["ready"] < p["replicas"] or p.get("reason")]
         for part in waiting:
             out.complaint(f"{part['kind']} {part['name']} is {part['state']}: {part.get('reason', '')}")
-        hopeless = any(map(pipeline.hopeless, status.get("parts", ())))
-        how = "not ready, and it falls again and again" if hopeless else f"not ready within {timeout:g} s"
-        out.complaint(
-            f"{how}; everything stays and goes on trying",
-            f"`bandari status --cluster {cluster}` and `bandari logs NAME` show more",
-        )
+        _tell_unready(out, cluster, status, timeout)
         return FAILED
     out.text()
     out.text(click.style(f"{cluster} is ready.", fg="green", bold=True) if out.terminal else f"{cluster} is ready.")

@@ -116,7 +116,13 @@ HOPELESS_RESTARTS = 3
 """A part that never became ready and fell this often will not come up by waiting."""
 
 
+GIVEN_UP = frozenset({"failed", "reverted"})
+"""States of a service whose new version does not come."""
+
+
 def hopeless(part: Mapping[str, Any]) -> bool:
-    """Whether a part fell so often without ever being ready that waiting is no use."""
+    """Whether waiting is no use: a version that was given up, or a part that fell often and never was ready."""
+    if part["state"] in GIVEN_UP:
+        return True
     replicas = part.get("detail", ())
     return part["ready"] == 0 and any(r.get("restarts", 0) >= HOPELESS_RESTARTS for r in replicas)

@@ -163,7 +163,7 @@ def test_a_new_version_takes_the_traffic_in_steps_and_no_request_fails(site: Ray
 def test_a_broken_version_is_taken_back_and_the_old_one_serves_on(site: RaySite, folder: Path) -> None:
     with Asking(port(site)) as asking:
         site.apply("rayservice.speak", plain(body(folder, "v3", "broken", timeout=60.0)))
-        line = settled(site, "unready")
+        line = settled(site, "reverted")
         assert 'version "v3" was taken back' in line["reason"]
         assert '"v2" serves' in line["reason"]
         until(lambda: list(applications(site)) == ["speak.echo--v2"], "the broken one is gone", within=60)
@@ -175,7 +175,7 @@ def test_services_outlive_the_supervisor(site: RaySite) -> None:
     with Asking(port(site)) as asking:
         os.kill(before, signal.SIGKILL)
         until(lambda: site.answers() and site.status()["supervisor_pid"] != before, "the next supervisor", within=60)
-        line = settled(site, "unready")
+        line = settled(site, "reverted")
         assert 'version "v3" was taken back' in line["reason"]
         until(lambda: site.part("speak")["note"] == "v2 100 %", "it knows what serves", within=60)
     assert set(asking.versions) == {"v2"}, asking.statuses

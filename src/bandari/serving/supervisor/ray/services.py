@@ -351,7 +351,7 @@ def _version(body: RayServiceBody, kept: Kept, fresh: Version) -> str:
 
 def _state(state: Rollout, seen: Mapping[str, Seen]) -> str:
     if state.failed:
-        return "unready"
+        return "reverted" if state.current else "failed"
     if state.coming or not state.current:
         return "starting"
     return "ready" if seen[state.current].serving else "unready"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bandari.pipeline.checking import Checked, Options, check, load
 from bandari.pipeline.planning import Planned, plan, rendered, replan, save
 from bandari.pipeline.running import (
+    GIVEN_UP,
     apply,
     clusters,
     existing,
@@ -21,6 +22,7 @@ from bandari.pipeline.running import (
 )
 
 __all__ = [
+    "GIVEN_UP",
     "Checked",
     "Options",
     "Planned",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from bandari.errors import InvalidInput, Terminal
 if TYPE_CHECKING:
     from bandari.drivers.compute_configs import Version
 
+_PAIR = re.compile(r"[1-9][0-9]{0,8}:[1-9][0-9]{0,8}")
+
 
 @click.group()
 def compute_config() -> None:
@@ -26,18 +29,25 @@ def compute_config() -> None:
 @click.argument("name")
 @click.option("-f", "--file", metavar="FILE", help="The compute config.")
 @click.option("--from", "source", metavar="NAME[:VERSION]", help="Take a stored one: promotion to another name.")
-@click.option("-m", "--message", default="", help="What changed, and why.")
+@click.option("-m", "--message", default="", help="What changed, and why; with --from by default as there.")
+@click.option("--render", metavar="ENV.yaml", help="Render FILE first, a Jinja template; what comes out is stored.")
 @verb
-def create(out: Output, name: str, file: str | None, source: str | None, message: str) -> int:
+def create(out: Output, name: str, file: str | None, source: str | None, message: str, render: str | None) -> int:
     """Store FILE as the next version of NAME. Equal content is no new version."""
     from bandari.drivers.compute_configs import diff
     from bandari.pipeline.references import store
 
     if bool(file) == bool(source):
         raise click.UsageError("name one source: -f FILE, or --from NAME:VERSION")
+    if render and source:
+        raise click.UsageError("what is stored is no template: --render is for -f FILE")
     _whole_name(name)
-    configs = store()
-    text, origin = (_valid(Path(file)), "") if file else _stored(source or "")
+    configs, origin = store(), ""
+    if file:
+        text = _valid(Path(file), render)
+    else:
+        taken = configs.get(*_parts(source or ""))
+        text, origin, message = taken.text, taken.reference, message or taken.message
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     version, is_new = configs.create(name, text, message=message, source=origin, created=created)
     before = configs.get(name, version.version - 1) if is_new and version.version > 1 else None
@@ -71,7 +81,8 @@ def get(out: Output, reference: str, compared: str | None) -> int:
     before, after = configs.get(name, first) if first else None, configs.get(name, second)
     text = diff(before, after) if before else ""
     out.document({"name": name, "from": first, "to": second, "diff": text})
-    out.text(text.rstrip("\n") or f"{after.reference} changed nothing")
+    same = f"{after.reference} changed nothing" if before else f"{after.reference} is the first version"
+    out.text(text.rstrip("\n") or same)
     return 0
 
 
@@ -126,27 +137,26 @@ def _row(version: Version) -> dict[str, Any]:
     return dict(row)
 
 
-def _valid(path: Path) -> str:
-    """The text of a valid compute config; InvalidInput with every finding otherwise."""
+def _valid(path: Path, variables: str | None) -> str:
+    """The text of a valid compute config, rendered with a file of variables; InvalidInput with every finding."""
     from bandari.specs.compile_ray import compile_compute
     from bandari.specs.ray.references import read_config
 
     text, found = pipeline.load(path)
+    label = str(path)
+    if text is not None and variables:
+        from bandari.pipeline.rendering import render
+
+        rendered = render(text, label, Path(variables))
+        text, label, found = rendered.text, rendered.label, rendered.diagnostics
     if text is not None:
-        document, said = read_config(text, str(path))
+        document, said = read_config(text, label)
         found.add(*said)
         if document is not None:
             found.add(*compile_compute(document, (), name="config")[1])
     if text is None or found.errors:
         raise InvalidInput(tuple(found))
     return text
-
-
-def _stored(reference: str) -> tuple[str, str]:
-    from bandari.pipeline.references import store
-
-    version = store().get(*_parts(reference))
-    return version.text, version.reference
 
 
 def _parts(reference: str) -> tuple[str, int | None]:
@@ -170,6 +180,6 @@ def _pair(words: str, version: Version) -> tuple[int, int]:
     if not words:
         return version.version - 1, version.version
     first, _, second = words.partition(":")
-    if not (first.isascii() and first.isdecimal() and second.isascii() and second.isdecimal()):
+    if not _PAIR.fullmatch(words):
         raise Terminal(f"cannot compare {words!r}: it is no pair of versions", fix="write --diff 1:3")
     return int(first), int(second)

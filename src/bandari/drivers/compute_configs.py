@@ -22,7 +22,8 @@ from bandari.errors import Terminal
 
 FOLDER = "compute-configs"
 ARCHIVED = "archived"
-_END = "# ---\n"
+_END = "\n# ---\n"
+"""A line of its own: a message may hold the same characters."""
 _LONGEST = 200
 """Of a folder's name; file systems hold 255 bytes."""
 _KEYS = ("created", "message", "sha256", "source")
@@ -136,8 +137,7 @@ def diff(before: Version, after: Version) -> str:
 
 
 def _header(**known: str) -> str:
-    lines = [f"# {key}: {' '.join(known[key].split())}\n" for key in _KEYS if known[key]]
-    return "".join(lines) + _END
+    return "\n".join(f"# {key}: {' '.join(known[key].split())}" for key in _KEYS if known[key]) + _END
 
 
 def _told(head: str) -> Iterator[tuple[str, str]]:

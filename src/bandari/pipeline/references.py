@@ -40,8 +40,11 @@ def _path(beside: Path, words: str) -> Referenced:
     from bandari.pipeline.checking import load
     from bandari.specs.ray.references import Referenced
 
-    place = beside / Path(words.strip()).expanduser()
-    text, found = load(place)
+    try:
+        place = beside / Path(words.strip()).expanduser()
+        text, found = load(place)
+    except (RuntimeError, ValueError):  # nobody's home, a zero byte
+        return Referenced(None, reason="it is no path of this machine", fix="correct the path")
     if text is None:
         reason = next(iter(found)).message.rpartition(": ")[2]
         return Referenced(None, reason=f"{os.fspath(place)!r}: {reason}", fix="paths start from the folder of the file")

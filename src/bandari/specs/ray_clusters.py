@@ -12,9 +12,9 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from bandari.desired.ray import RayImage
 from bandari.diagnostics import Diagnostics
-from bandari.document import Document, Path
+from bandari.document import Document, Path, written
 from bandari.specs.compile_ray import SECTION, Compiled
-from bandari.specs.fields import Count, Items, Label, LooseText, Maybe, Name, Positive, VariableName, entry
+from bandari.specs.fields import Count, Items, Label, LooseText, Maybe, Name, Positive, VariableName, entry, refuse
 from bandari.specs.groups import Described
 from bandari.specs.ray.references import References, compile_reference
 
@@ -23,6 +23,13 @@ _MINUTE = 60.0
 
 def _reference(value: Any) -> Any:
     return {"uri": value} if isinstance(value, str) else value
+
+
+def _config(value: Any) -> Any:
+    if value is None or isinstance(value, str | dict):
+        return value
+    fix = "write the compute config below the key, ./compute.yaml, or name:version"
+    raise refuse("BND203", "a compute config, a path or a name is expected", fix)
 
 
 class RayImageSpec(Described):
@@ -45,7 +52,9 @@ class RayClusterSpec(Described):
         "Image: a reference, or a mapping. Without one the Ray of this environment.", None, local="as an environment"
     )
     compute_config: Annotated[
-        Any, WithJsonSchema({"type": ["object", "string", "null"], "x-kind": "mapping or text"})
+        Any,
+        BeforeValidator(_config),
+        WithJsonSchema({"type": ["object", "string", "null"], "x-kind": "mapping or text"}),
     ] = entry("The compute config: in place, a path beside the file, or `name:version`.", None, local="served")
     idle_termination_minutes: Maybe[Count] = entry(
         "The whole cluster ends after so long without work; 0: never.", None, local="held"
@@ -61,9 +70,9 @@ def compile_ray_clusters(
     section = target.get(SECTION) if isinstance(target, dict) else None
     found, made = Diagnostics(), []
     for index, item in enumerate(section if isinstance(section, list) else ()):
-        if isinstance(item, dict) and isinstance(name := item.get("name"), str):
+        if isinstance(item, dict) and isinstance(name := item.get("name"), str | int | float):
             path: Path = (key, SECTION, index, "computeConfig")
-            compiled, said = compile_reference(document, path, name=name, references=references, paths=True)
+            compiled, said = compile_reference(document, path, name=written(name), references=references, paths=True)
             found.add(*said)
             made += [compiled] if compiled else []
     return tuple(made), found

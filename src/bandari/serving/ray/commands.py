@@ -29,8 +29,12 @@ _QUIET: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # A process that is gone is found dead in 5 s, not 15; one that answers late still has 10 s for each answer.
     "RAY_health_check_period_ms": "1000",
+    # `ray start` gives its own raylet 30 s to join; on a machine with much to do it needs more.
+    "RAY_raylet_start_wait_time_s": "120",
     # Nodes outlive a head that is away for longer than the minute that Ray gives by default.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+    # On a busy machine parts of the dashboard take longer than the 30 s after which a head would end itself.
+    "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "120",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bandari.analysis import ray_shapes
 from bandari.analysis.lacks.here import Here, NotServed
@@ -10,7 +10,7 @@ from bandari.analysis.lacks.sections import RAY
 from bandari.analysis.ray_nodes import Node, nodes
 from bandari.analysis.ray_shapes import ResolvedRay
 from bandari.catalog.machines import Machines
-from bandari.desired.ray import RayCluster, RayJob, RaySchedule
+from bandari.desired.ray import RayCluster, RayJob, RaySchedule, RayService
 from bandari.diagnostics import Span, warning
 
 UNSIZED = "BND780"
@@ -28,6 +28,11 @@ NODE_PROCESSES = 240 * 2**20
 USED_FLAGS = frozenset({"replacement_threshold"})
 """Flags that mean something here. Those that are fields have left `flags`."""
 NODE_FLAGS = "flags of a node"
+OPTIONS_OF_THE_MACHINE: Mapping[str, str] = {
+    "grpc_options": "the gateway speaks HTTP",
+    "proxy_location": "one proxy runs, on the head",
+    "ray_gcs_external_storage_config": "the head keeps its state in a Redis of its own in any case",
+}
 
 
 def check(here: Here, machines: Machines) -> Iterator[NotServed]:
@@ -43,6 +48,8 @@ def check(here: Here, machines: Machines) -> Iterator[NotServed]:
         job = item.job if isinstance(item, RaySchedule) else item
         if isinstance(job, RayJob) and job.queue:
             yield _queue(job)
+        if isinstance(item, RayService):
+            yield from _service_options(item)
 
 
 def _cluster(resolved: ResolvedRay, here: Here) -> Iterator[NotServed]:
@@ -180,6 +187,21 @@ def _alternatives(cluster: RayCluster) -> NotServed:
         why="they are one for each resource of a cloud, and this machine is one resource",
         fix="put the config that is to run here first",
     )
+
+
+def _service_options(service: RayService) -> Iterator[NotServed]:
+    """Of a service, what the gateway and the head of this machine decide by themselves."""
+    found = [(key,) for key in OPTIONS_OF_THE_MACHINE if service.options.get(key)]
+    http = service.options.get("http_options")
+    found += [("http_options", key) for key in (http if isinstance(http, dict) else {}) if key.startswith("ssl_")]
+    for path in found:
+        yield _note(
+            NO_EFFECT,
+            service.origin.at(*path),
+            f"cannot apply {'.'.join(path)!r} here: {OPTIONS_OF_THE_MACHINE.get(path[0], 'the gateway has the TLS')}",
+            why="it is kept for the targets that have a use for it",
+            fix="nothing to do here",
+        )
 
 
 def _queue(job: RayJob) -> NotServed:

@@ -191,7 +191,7 @@ def _alternatives(cluster: RayCluster) -> NotServed:
 
 def _service_options(service: RayService) -> Iterator[NotServed]:
     """Of a service, what the gateway and the head of this machine decide by themselves."""
-    found = [(key,) for key in OPTIONS_OF_THE_MACHINE if service.options.get(key)]
+    found: list[tuple[str, ...]] = [(key,) for key in OPTIONS_OF_THE_MACHINE if service.options.get(key)]
     http = service.options.get("http_options")
     found += [("http_options", key) for key in (http if isinstance(http, dict) else {}) if key.startswith("ssl_")]
     for path in found:

@@ -119,5 +119,5 @@ def _one(word: str) -> Packages | NotHere:
 def requirement_lines(text: str) -> tuple[str, ...]:
     """Lines of a requirements file without comments, continued ones joined."""
     joined = re.sub(r"\\\n\s*", " ", text)
-    bare = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
+    bare = (" ".join(re.sub(r"(^|\s)#.*$", "", line).split()) for line in joined.splitlines())
     return tuple(line for line in bare if line)

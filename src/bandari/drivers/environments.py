@@ -150,7 +150,16 @@ def _make(body: RayEnvironmentBody, folder: Path, place: Path, heard: Heard) -> 
         )
         lines = (f"ray[{EXTRAS}]=={body.ray}", *body.requirements) if body.ray else body.requirements
         (aside / "requirements.txt").write_text("".join(f"{line}\n" for line in lines))
-        words = ["pip", "install", "--quiet", "--python", str(aside / "bin" / "python"), "-r", "requirements.txt"]
+        words = [
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            str(aside / "bin" / "python"),
+            "-r",
+            "requirements.txt",
+        ]
         _run([uv(), *words], aside, heard)
         for source, target in body.copies:
             _copy(Path(source), aside / FILES / target.lstrip("/"))

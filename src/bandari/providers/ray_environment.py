@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -207,7 +208,7 @@ def _stage(stage: Stage, path: str, draft: _Draft, files: ImageFiles, found: lis
     for copy in stage.copies:
         _copy(copy, path, draft, files, found)
     for run in stage.runs:
-        line = " ".join(run.words) if run.words else run.line
+        line = shlex.join(run.words) if run.words else run.line
         for part in parts(line, lambda name, folder=run.folder: _copied(name, folder, draft, files)):  # type: ignore[misc]
             if isinstance(part, Packages):
                 draft.requirements += part.lines

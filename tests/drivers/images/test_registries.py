@@ -1,4 +1,4 @@
-"""Logins of registries: by helpers that are doubles here (scripts of their names), or by auth.json; no secret is a word."""
+"""Logins of registries by helpers that are doubles here (scripts of their names), or by auth.json."""
 
 from __future__ import annotations
 

@@ -28,6 +28,13 @@ def _lines(value: Any) -> Any:
     raise refuse("BND203", "a path, or a list of requirements, is expected", "write requirements: [pillow==11.0.0]")
 
 
+def _pip(value: Any) -> Any:
+    """As `requirements`, or a mapping with `packages` and settings of the installer."""
+    if isinstance(value, dict):
+        return {**value, "packages": _lines(value.get("packages"))}
+    return value if value is None else _lines(value)
+
+
 def _none_is_none(value: Any) -> Any:
     return () if value is None else value
 
@@ -94,9 +101,15 @@ def _share(value: Any) -> Any:
     return float(value)
 
 
-_LINES = {"type": ["string", "array", "null"], "items": {"type": "string"}, "x-kind": "path or list of text"}
+_LINES: dict[str, Any] = {
+    "type": ["string", "array", "null"],
+    "items": {"type": "string"},
+    "x-kind": "path or list of text",
+}
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines), WithJsonSchema(_LINES)]
 """Requirements: lines of pip, or one path to a file of them."""
+Pip = Annotated[Any, BeforeValidator(_pip), WithJsonSchema({**_LINES, "type": [*_LINES["type"], "object"]})]
+"""Requirements as Ray's runtime_env has them: lines, a path, or a mapping with `packages`."""
 Texts = Annotated[
     tuple[str, ...], BeforeValidator(_none_is_none), WithJsonSchema({**_LINES, "type": ["array", "null"]})
 ]

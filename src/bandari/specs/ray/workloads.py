@@ -17,6 +17,7 @@ from bandari.specs.ray.workload_fields import (
     ComputeConfig,
     ImportPath,
     Lines,
+    Pip,
     Priority,
     RayVersion,
     Route,
@@ -99,7 +100,7 @@ class RuntimeEnvSpec(RaySpec):
     py_modules: Texts = entry("Folders on the Python path, beside the service's.", (), local="on the path")
     py_executable: Maybe[Filled] = entry("Command that runs Python.", None, local="used")
     env_vars: Variables = entry("Environment variables, over the service's.", dict, local="set")
-    pip: Maybe[Any] = entry("Requirements, beside the service's.", None, local="installed")
+    pip: Maybe[Pip] = entry("Requirements, beside the service's.", None, local="installed")
 
 
 class DeploymentSpec(RaySpec):

@@ -35,7 +35,7 @@ def down(
     if delete_data:
         out.text(f"  - its logs and keys, and the models that only it uses: {_names(models, driver.folders.models)}")
         for path in made:
-            out.text(f"  - the Python environment {path.name}, which only it uses")
+            out.text(f"  - the Python environment {path.name}, which no other cluster uses")
     if not yes and not _agreed(out, doomed):
         return INVALID
     driver.stop()

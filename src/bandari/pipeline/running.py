@@ -73,7 +73,8 @@ def own_models(driver: LocalDriver) -> tuple[Path, ...]:
 
 
 def own_environments(driver: LocalDriver) -> tuple[Path, ...]:
-    """Python environments that stand for images and that only this cluster uses."""
+    """Python environments that stand for images and that no other cluster uses; also those of clusters long gone."""
+    from bandari.drivers.environments import environments
     from bandari.pipeline.images import digests_of
 
     others = {
@@ -82,8 +83,7 @@ def own_environments(driver: LocalDriver) -> tuple[Path, ...]:
         if name != driver.cluster
         for digest in digests_of(local_driver(name).recorded())
     }
-    mine = digests_of(driver.recorded()) - others - {""}
-    return tuple(path for digest in sorted(mine) if (path := driver.folders.environments / digest).exists())
+    return tuple(path for path in environments(driver.folders.environments) if path.name not in others)
 
 
 def _model_paths(observed: Mapping[Address, Observed], models: Path) -> set[Path]:

@@ -200,6 +200,12 @@ def reap(folder: Path, started: Sequence[subprocess.Popen[bytes]] = ()) -> None:
         process.wait()
 
 
+def last_line(output: str) -> str:
+    """The last line that a driver printed itself; Ray puts its own between them, in colours."""
+    own = [line for line in output.splitlines() if line.strip() and "\x1b[" not in line]
+    return own[-1] if own else ""
+
+
 class RaySite(Site):
     """A state folder with a supervisor that runs Ray clusters. Also their temp folders are gone after `close`."""
 
@@ -265,7 +271,7 @@ class RaySite(Site):
                 output, errors = process.communicate()
                 raise AssertionError(f"not within {within:g} s: {output}{errors}") from None
         assert process.returncode == 0, output + errors
-        return output.strip().splitlines()[-1] if output.strip() else ""
+        return last_line(output)
 
     def temp(self, name: str) -> Path:
         """The temp folder of a cluster."""

@@ -29,10 +29,10 @@ _QUIET: Mapping[str, str] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # A process that is gone is found dead in 5 s, not 15; one that answers late still has 10 s for each answer.
     "RAY_health_check_period_ms": "1000",
-    # `ray start` gives its own raylet 30 s to join; on a machine with much to do it needs more.
-    "RAY_raylet_start_wait_time_s": "120",
     # Nodes outlive a head that is away for longer than the minute that Ray gives by default.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+    # A node that gets SIGTERM was drained before if it was to be; by itself it would drain for up to 30 s more.
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     # On a busy machine parts of the dashboard take longer than the 30 s after which a head would end itself.
     "RAY_DASHBOARD_SUBPROCESS_MODULE_WAIT_READY_TIMEOUT": "120",
 }
@@ -176,13 +176,16 @@ def drain_command(ray: str, *, gcs: str, node_id: str, seconds: float, reason: s
     )  # fmt: skip
 
 
-def redis_command(program: str, *, port: int, folder: str, config: str) -> tuple[str, ...]:
-    """A Redis for heads: on loopback, its state on disk after each second. `config` is a file with the password."""
-    return (
+def redis_command(program: str, *, port: int, folder: str, config: str, titled: bool = True) -> tuple[str, ...]:
+    """A Redis for heads: on loopback, its state on disk after each second. `config` is a file with the password.
+    `titled`: the program gives itself a title, which writes over its environment and cannot be helped before 6.2.
+    """
+    words = (
         program, config, "--bind", "127.0.0.1", "--port", str(port), "--dir", folder,
         "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no",
         "--protected-mode", "yes", "--unixsocket", "",
     )  # fmt: skip
+    return words if titled else (*words, "--set-proc-title", "no")
 
 
 def ray_program(bin_folder: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bandari.desired.secrets import mask
+from bandari.desired.secrets import mask_command
 from bandari.pipeline import Planned
 from bandari.pipeline.jobs import jobs_in
 from bandari.planning.diff import ABSENT, FieldDiff
@@ -55,7 +55,7 @@ def _jobs(planned: Planned) -> Iterator[str]:
     for body in bodies:
         tries = "once" if body.max_retries == 0 else f"at most {body.max_retries + 1} times"
         limit = f", {body.timeout:g} s each" if body.timeout else ""
-        yield f"  then runs job {body.name} {tries}{limit}: {mask(body.entrypoint)}"
+        yield f"  then runs job {body.name} {tries}{limit}: {mask_command(body.entrypoint)}"
     if bodies:
         yield "  and takes the cluster down, whatever became of the job (up --keep leaves it)"
 
@@ -84,7 +84,7 @@ def _field(field: FieldDiff) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = mask_command(value if isinstance(value, str) else json.dumps(value, default=str))
     text = text or '""'
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 

@@ -31,6 +31,21 @@ def mask(text: str) -> str:
     return _URL_PASSWORD.sub(r"\1:***@", _VALUE.sub("***", text))
 
 
+_SHELL_VALUE = r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"';|&]+)"
+_ASSIGNED = re.compile(rf"(?<![\w.\-])(?P<name>-{{0,2}}[A-Za-z_][\w.\-]*)=(?![$]){_SHELL_VALUE}")
+_FLAGGED = re.compile(rf"(?<![\w.\-])(?P<name>--[A-Za-z][\w.\-]*)(?P<space>\s+)(?![-$]){_SHELL_VALUE}")
+
+
+def mask_command(text: str) -> str:
+    """As `mask`, and what stands at flags and variables named like a credential: `--token=x`, `--api-key x`."""
+    assigned = _ASSIGNED.sub(lambda found: _told(found, "="), mask(text))
+    return _FLAGGED.sub(lambda found: _told(found, found["space"]), assigned)
+
+
+def _told(found: re.Match[str], between: str) -> str:
+    return f"{found['name']}{between}***" if is_secret_name(found["name"].lstrip("-")) else found[0]
+
+
 _SHELL_NAME = re.compile(r"(?:password|passwd|passphrase|pwd|secret|token|key|pat|auth)$", re.IGNORECASE)
 _NO_CREDENTIALS = frozenset({"PATH", "HOME", "PWD", "OLDPWD"})
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bandari.cli.output import Output
-from bandari.desired.secrets import mask
+from bandari.desired.secrets import mask, mask_command
 from bandari.pipeline import jobs
 
 COLOURS = {"SUCCEEDED": "green", "RUNNING": "cyan", "PENDING": "yellow", "FAILED": "red", "LOST": "red"}
@@ -49,7 +49,7 @@ def _end(row: Mapping[str, Any]) -> str:
 
 def job_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A job for programs; a command may hold a credential."""
-    return {**row, "entrypoint": mask(row.get("entrypoint", "")), "message": mask(row.get("message", ""))}
+    return {**row, "entrypoint": mask_command(row.get("entrypoint", "")), "message": mask(row.get("message", ""))}
 
 
 def job_lines(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -70,5 +70,5 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     end = row.get("ended") or time.time()
     took = f"{max(0.0, end - row['started']):.0f} s" if row.get("started") else ""
     tries = f"{row.get('attempts', 0)}/{row.get('max_retries', 1) + 1}"
-    words = " ".join(mask(row.get("entrypoint", "")).split())
+    words = " ".join(mask_command(row.get("entrypoint", "")).split())
     return row["name"], row["state"], tries, took, words if len(words) <= _WIDEST else f"{words[:_WIDEST]}..."

@@ -190,7 +190,7 @@ def test_packages_roll_the_nodes_and_another_ray_replaces_the_cluster() -> None:
     packages = of(replace(BEFORE, image=replace(image, requirements=("pillow",))))
     newer = of(replace(BEFORE, image=RayImage("rayproject/ray:2.60.0-py311")))
     assert changed(before, packages)["ray.rays"] == ROLLED
-    assert changed(before, packages)["raygroup.rays/gpu"] == "its nodes restart one by one in the new environment"
+    assert changed(before, packages)["raygroup.rays/gpu"] == "its nodes restart in the new environment"
     assert changed(before, newer)["ray.rays"] == REPLACED
 
 

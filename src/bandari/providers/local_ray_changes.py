@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bandari.desired.secrets import mask_command
 from bandari.planning.plan import Action, Change
 from bandari.serving.ray.commands import in_words
 
@@ -52,7 +53,7 @@ def consequence(change: Change, before: Body) -> str:
 
 def _environment(body: Body) -> str:
     count = len(body.get("requirements", ()))
-    if not any(body.get(what) for what in ("image", "requirements", "copies", "env")):
+    if not any(body.get(what) for what in ("image", "ray", "requirements", "copies", "env")):
         return "the Ray of bandari's own environment, as it is"
     parts = [f"Ray {body['ray']}" if body.get("ray") else "bandari's own Ray"]
     parts += [f"Python {body['python']}"] if body.get("python") else []
@@ -91,7 +92,7 @@ def _service(body: Body) -> str:
 
 
 def _schedule(body: Body) -> str:
-    return f"runs {body['job']['entrypoint']!r} at {body['cron']!r}, {body.get('time_zone', 'UTC')}"
+    return f"runs {mask_command(body['job']['entrypoint'])!r} at {body['cron']!r}, {body.get('time_zone', 'UTC')}"
 
 
 CREATES: Mapping[str, Callable[[Body], str]] = {
@@ -131,7 +132,7 @@ def _shape(node: Body) -> list[object]:
 def _group_changed(change: Change, before: Body, after: Body) -> str:
     said = []
     if before.get("environment", "") != after.get("environment", ""):
-        said.append("its nodes restart one by one in the new environment")
+        said.append("its nodes restart in the new environment")
     elif _another(before.get("node", {}), after.get("node", {})):
         said.append(f"{GROUP_ROLLED}: they stand for {_machine(after['node'])}")
     if before.get("market", "ON_DEMAND") != after.get("market", "ON_DEMAND"):

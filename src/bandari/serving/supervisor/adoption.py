@@ -81,7 +81,9 @@ def _disown(supervisor: Supervisor, address: str) -> None:
     """Forgets a resource, such as one of another version of bandari, and lets its processes serve on."""
     kind, _, name = address.partition(".")
     del supervisor.state.resources[address]
-    group, owner = {"group": (name, ""), "gateway": ("", ""), "ray": (None, name)}.get(kind, (None, None))
+    cluster, _, nodes = name.partition("/")
+    whose = {"group": (name, ""), "gateway": ("", ""), "ray": (None, name), "raygroup": (nodes, cluster)}
+    group, owner = whose.get(kind, (None, None))
     records = supervisor.state.records
     known = [r for r in records.values() if r.owner == owner and group in {r.group, None}]
     records |= {record.name: replace(record, unclaimed=True) for record in known}

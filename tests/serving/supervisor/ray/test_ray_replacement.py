@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from dataclasses import replace
 
 import pytest
@@ -28,6 +29,7 @@ def test_a_lost_state_keeps_what_runs_until_it_is_applied_again(ray_site: RaySit
     ray_site.ray(CLUSTER, GROUP)
     ray_site.settled("one", "few")
     before, facts = pids(ray_site), ray_site.facts("one")
+    redis = ray_site.pids("one.redis")
     supervisor = ray_site.status()["supervisor_pid"]
     os.kill(supervisor, signal.SIGSTOP)
     (ray_site.folder / STATE_FILE).write_bytes(b'{"cluster": "try", "resour')
@@ -37,6 +39,8 @@ def test_a_lost_state_keeps_what_runs_until_it_is_applied_again(ray_site: RaySit
     ray_site.ray(CLUSTER, GROUP)
     ray_site.settled("one", "few")
     assert pids(ray_site) == before
+    assert redis
+    assert ray_site.pids("one.redis") == redis
     assert ray_site.facts("one")["namespace"] == facts["namespace"]
 
 
@@ -55,8 +59,17 @@ def test_a_cluster_that_was_up_for_its_limit_ends_and_comes_back_when_applied(ra
     until(lambda: ray_site.part("one").get("state") == "ended", "it ended", within=PATIENCE)
     assert "was up for its limit of 1 s" in ray_site.part("one")["reason"]
     assert not ray_site.temp("one").exists()
+
+
+def test_a_port_that_somebody_else_came_to_listen_on_is_left_to_them(ray_site: RaySite) -> None:
     ray_site.ray(CLUSTER)
+    state = ray_site.folder / STATE_FILE
+    port = until(lambda: json.loads(state.read_text())["ray"].get("one"), "it is chosen", within=PATIENCE)["gcs"]
     assert ray_site.part("one")["state"] in {"pending", "starting"}
+    with socket.socket() as holder:
+        holder.bind(("0.0.0.0", port))
+        holder.listen()
+        until(lambda: ray_site.facts("one")["gcs"] != port, "another one is chosen", within=PATIENCE)
 
 
 def test_a_stop_in_the_middle_of_a_start_leaves_nothing(ray_site: RaySite) -> None:

@@ -23,7 +23,7 @@ import msgspec
 from bandari.desired.ray import HEAD
 from bandari.serving.lifecycle import LEAVING, EventKind, State
 from bandari.serving.ray.bodies import RayClusterBody, RayEnvironmentBody
-from bandari.serving.ray.commands import DASHBOARD_PORT, SERVE_PORT, RedisStore, drain_command, ray_program
+from bandari.serving.ray.commands import DASHBOARD_PORT, SERVE_PORT, drain_command, ray_program
 from bandari.serving.supervisor import procfs
 from bandari.serving.supervisor.child import Launch
 from bandari.serving.supervisor.cluster import Cluster
@@ -41,8 +41,8 @@ from bandari.serving.supervisor.store import Record
 _log = logging.getLogger(__name__)
 _SILENT = 15.0
 """Seconds without an answer of the dashboard after which the head is called unready."""
-_HUNG = 120.0
-"""And after which it is started again."""
+_HUNG = 180.0
+"""And after which it is started again; also one that does not become ready."""
 _AT_WORK = frozenset({State.READY, State.UNREADY})
 
 
@@ -136,8 +136,7 @@ class RayEngine:
     @property
     def unclaimed(self) -> bool:
         """Whether it was found running after the state was lost."""
-        found = [child.record.unclaimed for child in self._children()]
-        return self.body is None and any(found)
+        return self.body is None and any(child.record.unclaimed for child in self._children())
 
     # --- what is asked of it
 
@@ -196,6 +195,8 @@ class RayEngine:
         if self.waits_for:
             return
         try:
+            if not self.facts and self.chores.pending:
+                return  # the temp folder of what it was before is still being removed
             if not self.facts:
                 self._choose(body)
             if self._keep_redis() and self._keep_head(body):
@@ -288,15 +289,15 @@ class RayEngine:
         node.on_change = self._head_changed
         return node
 
-    def _head_launch(self, _record: Record) -> Launch:
+    def _head_launch(self, record: Record) -> Launch:
         body = self.body
         if body is None:
             raise CannotStart("its settings are not known")
+        if record.failures and not self.ready_since and not self.workers.nodes:
+            # Somebody else may have come to listen there, and nobody knows the port yet.
+            self.facts["gcs"] = places.gcs_port(self.cluster.folder, self.name, ports_taken(self.cluster))
         self.facts["epoch"] = self.epoch + 1
         self._heard = asyncio.get_running_loop().time()
-        store = None
-        if self.redis:
-            store = RedisStore(f"127.0.0.1:{self.redis.port}", str(self.facts["namespace"]), self.redis.password)
         path = None
         if body.autoscaled:
             path = head.write_config(self.folder, self.cluster.folder, body, self.workers.groups.values())
@@ -307,7 +308,7 @@ class RayEngine:
             gcs=int(self.facts["gcs"]),
             taken=ports_taken(self.cluster),
             bin_folder=self.bin,
-            redis=store,
+            redis=self.redis.store(str(self.facts["namespace"])) if self.redis else None,
             config_path=path,
         )
 
@@ -337,21 +338,21 @@ class RayEngine:
     def _told(self, nodes: Mapping[str, str]) -> None:
         if self.head is None:
             return
-        self._heard = asyncio.get_running_loop().time()
         if self.address in nodes:
+            self._heard = asyncio.get_running_loop().time()
             self.head.node_id = nodes[self.address]
             self.head.child.feed(EventKind.PASSED)
             self.workers.look(nodes)
-        waiting = any(node.state is State.STARTING for node in self.workers.nodes.values())
+        waiting = any(node.state in {State.STARTING, State.DRAINING} for node in self.workers.nodes.values())
         self._view.eager = waiting or not self.head.ready
 
     def _listen(self, now: float) -> None:
         assert self.head
         silent = now - self._heard
-        why = f"its dashboard said nothing for {silent:.0f} s"
+        why = f"its dashboard did not tell of it for {silent:.0f} s"
         if self.head.ready and silent > _SILENT:
             self.head.child.feed(EventKind.FAILED, why)
-        if self.head.state is State.UNREADY and silent > _HUNG:
+        if self.head.state in {State.STARTING, State.UNREADY} and silent > _HUNG:
             self.head.child.feed(EventKind.LIVENESS_FAILED, why)
 
     def drain(self, node: Node, seconds: float, reason: str) -> None:
@@ -359,8 +360,7 @@ class RayEngine:
         if node.drained or not node.node_id or not self.dashboard:
             return
         node.drained = True
-        ray = ray_program(self.bin)
-        words = drain_command(ray, gcs=self.gcs, node_id=node.node_id, seconds=seconds, reason=reason)
+        words = drain_command(ray_program(self.bin), gcs=self.gcs, node_id=node.node_id, seconds=seconds, reason=reason)
         self.chores.command(words, f"cannot drain {node.name}")
 
     # --- the end

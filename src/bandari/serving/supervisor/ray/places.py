@@ -7,12 +7,13 @@ folder: they are `/tmp/bandari-ray-<uid>/<8 hex digits of state folder and clust
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
 import socket
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bandari.serving.ray.commands import DASHBOARD_PORT, SERVE_PORT
@@ -104,14 +105,26 @@ def gcs_port(state: Path, cluster: str, taken: Collection[int]) -> int:
     own_base()
     seed = int.from_bytes(_digest(state, cluster)[4:8], "big")
     own = cluster_folder(state, cluster)
-    given = {_read(path) for path in base().glob(f"*/{_GCS_FILE}") if path.parent != own}
-    for step in range(_GCS_PORTS):
-        port = _FIRST_GCS_PORT + (seed + step) % _GCS_PORTS
-        if port not in given and port not in taken and free("0.0.0.0", port):
-            own.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (own / _GCS_FILE).write_text(str(port))
-            return port
+    with _locked_base():
+        given = {_read(path) for path in base().glob(f"*/{_GCS_FILE}") if path.parent != own}
+        for step in range(_GCS_PORTS):
+            port = _FIRST_GCS_PORT + (seed + step) % _GCS_PORTS
+            if port not in given and port not in taken and free("0.0.0.0", port):
+                own.mkdir(mode=0o700, parents=True, exist_ok=True)
+                (own / _GCS_FILE).write_text(str(port))
+                return port
     raise CannotStart(f"no port is free from {_FIRST_GCS_PORT} to {_FIRST_GCS_PORT + _GCS_PORTS - 1}")
+
+
+@contextlib.contextmanager
+def _locked_base() -> Iterator[None]:
+    """One supervisor of this user at a time, for the moment of a choice."""
+    folder = os.open(base(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _read(path: Path) -> int:

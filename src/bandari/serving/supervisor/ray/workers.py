@@ -123,11 +123,11 @@ class Workers:
         body = self.groups.get(group)
         if body is None:
             return Launched(refused=f'there is no group "{group}"')
-        staying = [node for node in self.of(group) if not node.leaving]
-        self.wanted[group] = min(len(staying) + count, body.max)
-        started, refused = self._act(body, self.wanted[group], request)
-        if not started:
-            self.wanted[group] = len(staying)
+        staying = sum(not node.leaving for node in self.of(group))
+        asked = min(staying + count, body.max)
+        started, refused = self._act(body, asked, request)
+        # What was refused is the autoscaler's to ask for again: a later start would be of a launch that it gave up.
+        self.wanted[group] = min(staying + len(started), asked)
         if len(started) < count and not refused:
             refused = f'group "{group}" has {len(self.of(group))} of at most {body.max} nodes'
         return Launched(tuple(started), refused if len(started) < count else "")
@@ -191,8 +191,6 @@ class Workers:
                 node.child.feed(EventKind.PASSED)
             elif node.ready:
                 node.child.feed(EventKind.FAILED, "the head does not count it as alive")
-            elif node.state is State.DRAINING and node.node_id:
-                node.child.feed(EventKind.DRAINED)  # its raylet is through and has ended; `ray start` would wait on
             elif node.state is State.DRAINING and node.node_id:
                 # The raylet of a node that was drained ends when it has nothing to do; `ray start` does not see it.
                 node.child.feed(EventKind.DRAINED)

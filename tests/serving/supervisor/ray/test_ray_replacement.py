@@ -67,6 +67,7 @@ def test_a_port_that_somebody_else_came_to_listen_on_is_left_to_them(ray_site: R
     port = until(lambda: json.loads(state.read_text())["ray"].get("one"), "it is chosen", within=PATIENCE)["gcs"]
     assert ray_site.part("one")["state"] in {"pending", "starting"}
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections to the GCS before it may linger
         holder.bind(("0.0.0.0", port))
         holder.listen()
         until(lambda: ray_site.facts("one")["gcs"] != port, "another one is chosen", within=PATIENCE)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -59,18 +59,23 @@ def test_a_cluster_that_was_up_for_its_limit_ends_and_comes_back_when_applied(ra
     until(lambda: ray_site.part("one").get("state") == "ended", "it ended", within=PATIENCE)
     assert "was up for its limit of 1 s" in ray_site.part("one")["reason"]
     assert not ray_site.temp("one").exists()
-
-
-def test_a_port_that_somebody_else_came_to_listen_on_is_left_to_them(ray_site: RaySite) -> None:
     ray_site.ray(CLUSTER)
-    state = ray_site.folder / STATE_FILE
-    port = until(lambda: json.loads(state.read_text())["ray"].get("one"), "it is chosen", within=PATIENCE)["gcs"]
     assert ray_site.part("one")["state"] in {"pending", "starting"}
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections to the GCS before it may linger
-        holder.bind(("0.0.0.0", port))
-        holder.listen()
-        until(lambda: ray_site.facts("one")["gcs"] != port, "another one is chosen", within=PATIENCE)
+
+
+def test_a_head_that_falls_before_it_was_ever_ready_tries_another_port(ray_site: RaySite, tmp_path: Path) -> None:
+    ray = tmp_path / "ray"
+    ray.write_text("#!/bin/sh\necho the port is taken\nexit 1\n")
+    ray.chmod(0o755)
+    ray_site.apply("rayenv.two", {"cluster": "two", "digest": "falls"}, bin=str(tmp_path))
+    ray_site.ray(replace(CLUSTER, cluster="two", environment="falls"))
+    until(lambda: ray_site.part("two").get("reason", "").count("the port is taken"), "it fell")
+    first = ray_site.facts("two")["gcs"]
+    until(lambda: ray_site.facts("two")["gcs"] != first, "another one is chosen")
+    for address in ("ray.two", "rayenv.two"):
+        ray_site.call("delete", address)
+    until(lambda: not ray_site.part("two"), "it is gone")
+    assert not ray_site.temp("two").exists()
 
 
 def test_a_stop_in_the_middle_of_a_start_leaves_nothing(ray_site: RaySite) -> None:

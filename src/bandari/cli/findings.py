@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from bandari.desired.secrets import is_secret_name, mask
 from bandari.diagnostics import Diagnostic, Severity, Span
@@ -38,7 +39,7 @@ class _Page:
         label = self._style(f"{item.severity}[{item.code}]", _COLOURS[item.severity])
         yield f"{label}: {self._style(_printable(item.message))}"
         shown = self._place(item.span, "-->", "^", _COLOURS[item.severity])
-        yield from (next(shown),) if item.sensitive else shown
+        yield from islice(shown, 1) if item.sensitive else shown
         for place in item.related:
             yield from self._place(place.span, "...", "-", "cyan", place.message)
         if item.why:
@@ -47,6 +48,8 @@ class _Page:
             yield f"  {self._style('fix', 'green')}: {_printable(item.help)}"
 
     def _place(self, span: Span, arrow: str, mark: str, colour: str, words: str = "") -> Iterator[str]:
+        if not span.file:
+            return  # of no line: of an option, or of this machine
         yield f"  {self._style(arrow, 'blue')} {span}" + (f"  {words}" if words else "")
         line = self._line(span)
         if (hidden := self._hidden(span, line)) != line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,5 +140,15 @@ def _tell_end(out: Output, cluster: str, status: Mapping[str, Any], rows: list[d
     out.text(click.style(f"{cluster} is ready.", fg="green", bold=True) if out.terminal else f"{cluster} is ready.")
     for line in endpoint_lines(rows):
         out.text(f"  {line}")
+    for line in ray_lines(cluster, status):
+        out.text(line)
     out.text(f"stop it with `bandari down --cluster {cluster}`")
     return 0
+
+
+def ray_lines(cluster: str, status: Mapping[str, Any]) -> Iterator[str]:
+    """What to do next with each Ray cluster that is up."""
+    for part in status.get("parts", ()):
+        if part["kind"] == "ray":
+            where = cluster if part["name"] == cluster else f"{cluster}/{part['name']}"
+            yield f"run a job on {part['name']} with `bandari ray submit --cluster {where} -- COMMAND`"

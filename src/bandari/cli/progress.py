@@ -156,6 +156,9 @@ class Live(Lines):
 
 
 def _unready(status: Mapping[str, Any]) -> str:
-    """`chat: starting (0/1)`: the parts that are not ready yet."""
-    parts = (p for p in status.get("parts", ()) if p["ready"] < p["replicas"])
-    return ", ".join(f"{p['name']}: {p['state']} ({p['ready']}/{p['replicas']})" for p in parts)
+    """`chat: starting (0/1)`: the parts that are not ready yet; with their kind where two have one name."""
+    parts = status.get("parts", ())
+    names = [p["name"] for p in parts]
+    titles = (p["name"] if names.count(p["name"]) == 1 else f"{p['kind']} {p['name']}" for p in parts)
+    waits = (pair for pair in zip(titles, parts, strict=True) if pair[1]["ready"] < pair[1]["replicas"])
+    return ", ".join(f"{title}: {p['state']} ({p['ready']}/{p['replicas']})" for title, p in waits)

@@ -51,17 +51,18 @@ def status_lines(cluster: str, seen: Mapping[str, Any]) -> Iterator[str]:
     colour = "green" if seen.get("ready") else "yellow"
     yield f"cluster {click.style(cluster, bold=True)}: {click.style(word, fg=colour)}"
     parts = seen.get("parts", ())
-    width = max((len(part["name"]) for part in parts), default=0)
+    kinds = max((len(part["kind"]) for part in parts), default=0)
+    names = max((len(part["name"]) for part in parts), default=0)
     for part in parts:
-        yield from _part_lines(part, width)
+        yield from _part_lines(part, f"{part['kind']:{kinds}} {part['name']:{names}}")
 
 
-def _part_lines(part: Mapping[str, Any], width: int) -> Iterator[str]:
+def _part_lines(part: Mapping[str, Any], title: str) -> Iterator[str]:
     state = click.style(f"{part['state']:9}", fg=COLOURS.get(part["state"], "white"))
     traffic = (
         f"  {part.get('in_flight', 0)} in flight, {part.get('queued', 0)} queued" if part["kind"] == "group" else ""
     )
-    yield f"  {part['kind']:8} {part['name']:{width}}  {state} {part['ready']}/{part['replicas']}{traffic}"
+    yield f"  {title}  {state} {part['ready']}/{part['replicas']}{traffic}"
     if part.get("model"):
         yield f"      model: {part['model']} on {part.get('engine') or 'its command'}"
     if part.get("stand_in"):

@@ -99,7 +99,8 @@ def _running(name: str, file: str) -> tuple[str, str]:
 def _folder(words: str) -> Path:
     path = Path(words).expanduser().resolve()
     if not path.is_dir():
-        raise Terminal(f"cannot take the working dir {words!r}: there is no such folder", fix="name one that is there")
+        reason = "it is no folder" if path.exists() else "there is no such folder"
+        raise Terminal(f"cannot take the working dir {words!r}: {reason}", fix="name a folder that is there")
     return path
 
 

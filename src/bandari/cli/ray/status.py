@@ -10,7 +10,7 @@ import click
 
 from bandari.cli.output import FAILED, Output, verb
 from bandari.cli.ray.target import chosen_ray, ray_option
-from bandari.cli.ray.told import job_lines, job_row
+from bandari.cli.ray.told import job_row, recent_job_lines
 from bandari.cli.status import COLOURS
 from bandari.pipeline import jobs
 from bandari.units import Memory
@@ -33,7 +33,7 @@ def status(out: Output, cluster: str | None) -> int:
     out.document({**known, "jobs": [job_row(row) for row in rows]})
     word = click.style("ready" if ready else "not ready", fg="green" if ready else "yellow")
     lines = [f"Ray cluster {click.style(ray, bold=True)}: {word}", *node_lines(nodes), ""]
-    lines += job_lines(rows) if rows else ["no jobs"]
+    lines += recent_job_lines(rows) if rows else ["no jobs"]
     for line in lines:
         out.text(line if out.terminal else click.unstyle(line))
     return 0 if ready else FAILED

@@ -14,6 +14,8 @@ from bandari.pipeline import jobs
 
 COLOURS = {"SUCCEEDED": "green", "RUNNING": "cyan", "PENDING": "yellow", "FAILED": "red", "LOST": "red"}
 _WIDEST = 60
+_RECENT = 5
+"""Jobs that are over and still shown beside the nodes."""
 
 
 def follow_job(out: Output, cluster: str, ray: str, name: str) -> Mapping[str, Any]:
@@ -39,12 +41,18 @@ def said(row: Mapping[str, Any]) -> int:
     tries = row.get("attempts", 0)
     words = f"{row.get('name', 'the job')} {'succeeded' if code == 0 else _end(row)}"
     words += f" after {tries} attempts" if tries > 1 else ""
-    click.echo(words + (f": {mask(row['message'])}" if code and row.get("message") else ""), err=True)
+    click.echo(words + (f": {why}" if code and (why := _why(row)) else ""), err=True)
     return code
 
 
 def _end(row: Mapping[str, Any]) -> str:
     return {"STOPPED": "was stopped", "LOST": "was lost"}.get(row["state"], "failed")
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """What is known beyond the state."""
+    message = mask(row.get("message", ""))
+    return "" if message.upper() == row["state"] else message
 
 
 def job_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,9 +69,17 @@ def job_lines(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         colour = COLOURS.get(cell[1])
         shown = click.style(state, fg=colour) if n and colour else state
         yield f"{cell[0]:{widths[0]}}  {shown}  {cell[2]:{widths[2]}}  {cell[3]:{widths[3]}}  {cell[4]}"
-        message = rows[n - 1].get("message", "") if n else ""
-        if message and cell[1] not in ("SUCCEEDED", "RUNNING"):
-            yield f"    {mask(message)}"
+        if n and cell[1] not in ("SUCCEEDED", "RUNNING") and (why := _why(rows[n - 1])):
+            yield f"    {why}"
+
+
+def recent_job_lines(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """The table of all jobs that are not over, and of the newest ones that are; how many it leaves out."""
+    over = [n for n, row in enumerate(rows) if row.get("ended")]
+    left_out = set(over[:-_RECENT])
+    yield from job_lines([row for n, row in enumerate(rows) if n not in left_out])
+    if left_out:
+        yield f"and {len(left_out)} older; `bandari ray jobs` lists them all"
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -180,3 +181,18 @@ def test_logs_and_data_of_a_cluster_that_is_down_can_still_be_had(user: User) ->
     assert "supervisor" in user.bandari("logs", "--cluster", "past").out
     assert user.bandari("down", "--cluster", "past", "--delete-data", "--yes").code == 0
     assert not (user.home / "state" / "bandari" / "clusters" / "past").exists()
+
+
+def test_down_goes_on_when_its_reader_leaves(user: User) -> None:
+    user.bandari("init", "--name", "read")
+    assert user.bandari("up", "--yes").code == 0
+    words = [sys.executable, "-m", "bandari.cli", "down", "--yes"]
+    down = subprocess.Popen(
+        words, cwd=user.folder, env=user.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert down.stdout
+    assert down.stderr
+    down.stdout.close()
+    assert down.wait(60) == 0, down.stderr.read()
+    down.stderr.close()
+    assert user.marked() == []

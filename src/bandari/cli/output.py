@@ -36,9 +36,13 @@ class Output:
         return not self.as_json and sys.stdout.isatty()
 
     def text(self, line: str = "") -> None:
-        """A line for people."""
-        if not self.as_json:
+        """A line for people. A reader that left (`| head`) ends no work that is under way."""
+        if self.as_json:
+            return
+        try:
             click.echo(line)
+        except BrokenPipeError:
+            _nobody_reads()
 
     def document(self, value: Mapping[str, Any]) -> None:
         """The one document for programs."""
@@ -79,6 +83,10 @@ class Output:
         click.echo(f"{label}: {message}" + (f"\n  fix: {fix}" if fix else ""), err=True)
 
 
+def _nobody_reads() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _sources(diagnostics: Iterable[Diagnostic]) -> Mapping[str, str]:
     files = {place.file for d in diagnostics for place in (d.span, *(r.span for r in d.related))}
     readable = (Path(name) for name in sorted(files) if name and Path(name).is_file())
@@ -109,7 +117,7 @@ def verb(function: Callable[Concatenate[Output, P], int | None]) -> Callable[P, 
             click.echo("\nstopped; what was done stands, `bandari status` shows it, `bandari up` goes on", err=True)
             return INTERRUPTED
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _nobody_reads()
             return 0
         except OSError as failure:
             what = f"cannot use {failure.filename!r}" if failure.filename else "cannot go on"

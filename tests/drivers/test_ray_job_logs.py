@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bandari.drivers.ray_jobs import LogReader, last_lines
+from bandari.drivers.folders import Folders
+from bandari.drivers.local import LocalDriver
+from bandari.drivers.ray_jobs import LogReader, RayJobs, last_lines
 from bandari.pipeline.jobs import exit_code
 from bandari.serving.protocol import LOG_FOLDER
 from bandari.serving.ray.attempts import JOB_LOGS
@@ -56,3 +58,9 @@ def test_the_exit_code_is_the_one_of_the_job() -> None:
         {"state": "LOST"},
     )
     assert [exit_code(row) for row in rows] == [0, 7, 137, 1, 1, 1]
+
+
+def test_who_follows_a_job_of_a_cluster_that_is_taken_down_hears_of_it(tmp_path: Path) -> None:
+    driver = LocalDriver("gone", Folders(tmp_path / "clusters", tmp_path / "models"), lambda _body, _heard: {})
+    row = RayJobs(driver, "gone").follow("train", print, print)
+    assert (row["state"], row["message"], exit_code(row)) == ("LOST", "cluster 'gone' was taken down", 1)

@@ -21,7 +21,7 @@ from typing import Any
 
 from bandari.drivers.control import Control
 from bandari.drivers.local import LocalDriver
-from bandari.errors import Terminal, Unreachable
+from bandari.errors import BandariError, Terminal, Unreachable
 from bandari.serving.protocol import LOG_FOLDER, STATE_FILE, Op, plain
 from bandari.serving.ray.attempts import JOB_LOGS
 from bandari.serving.ray.bodies import RayJobBody, RayVerb
@@ -85,7 +85,12 @@ class RayJobs:
         reader = LogReader(self.driver.folder)
         told = 0
         while True:
-            rows = self.rows(name)
+            try:
+                rows = self.rows(name)
+            except BandariError:
+                if self.driver.exists():
+                    raise
+                return {"name": name, "state": "LOST", "message": f"cluster {self.driver.cluster!r} was taken down"}
             if not rows:
                 return {"name": name, "state": "STOPPED", "message": "nothing is known of it any more"}
             row = rows[0]

@@ -27,6 +27,7 @@ def logs(out: Output, job: str, cluster: str | None, tail: int | None, *, follow
         raise click.UsageError("--follow and --tail do not go together: what is followed is read from its start")
     from bandari.drivers.ray_jobs import last_lines
 
+    over = None
     if down := _down(cluster):
         lines = jobs.kept_log(down, job)
     else:
@@ -38,10 +39,10 @@ def logs(out: Output, job: str, cluster: str | None, tail: int | None, *, follow
             except KeyboardInterrupt:
                 click.echo(f"\n{job} goes on; stop it with `bandari ray stop-job {shlex.quote(job)}`", err=True)
                 return INTERRUPTED
-        lines = jobs.job_log(where, ray, row)
+        over, lines = row, jobs.job_log(where, ray, row)
     for line in last_lines(iter(lines), tail):
         out.line({"job": job, "line": line}, line)
-    return 0
+    return ended(out, over) if follow and over else 0
 
 
 def _down(cluster: str | None) -> str:

@@ -19,10 +19,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
             assert kind.group
             if kind.group.market is not MarketType.SPOT or kind.group.nodes.min == 0:
                 continue
+            least = kind.group.nodes.min
             yield warning(
                 CODE,
                 kind.at("market_type"),
-                f"cannot promise {kind.group.nodes.min} nodes of {kind}: it is bought as spot alone",
+                f"cannot promise {least} node{'s' if least > 1 else ''} of {kind}: it is bought as spot alone",
                 why="while there is no spot the group stands below its minimum, and so does all that needs it",
                 fix="write market_type: PREFER_SPOT, which falls back on on-demand, or min_nodes: 0",
             )

@@ -100,6 +100,8 @@ def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path) -> None:
     fixed = RayGroupBody("demo", "cpu", RayNodeBody(), market="ON_DEMAND")
     with pytest.raises(Refused, match='cannot preempt group "cpu": its nodes are on-demand'):
         market.preempt(CLUSTER, fixed, (), zone="", notice=None, now=1.0)
+    with pytest.raises(Refused, match='cannot restore spot for group "cpu": its nodes are on-demand'):
+        market.restore(CLUSTER, fixed, zone="", now=1.0)
     with pytest.raises(Refused, match='cannot find zone "z3" of Ray cluster "demo"'):
         market.preempt(CLUSTER, GROUP, (), zone="z3", notice=None, now=1.0)
     for notice in (-1.0, math.inf, math.nan):

@@ -139,8 +139,11 @@ class Market:
 
     def restore(self, cluster: RayClusterBody, group: RayGroupBody, *, zone: str, now: float) -> tuple[str, ...]:
         """Gives spot back to a group in a zone (empty: in all); returns where it had none. A node that has its notice
-        still goes: a cloud does not take that back either.
+        still goes: a cloud does not take that back either. Refused when the group buys no spot.
         """
+        if group.market == MarketType.ON_DEMAND:
+            fix = f"give the group market_type: {MarketType.SPOT} or {MarketType.PREFER_SPOT}"
+            raise Refused(f'cannot restore spot for group "{group.group}": its nodes are on-demand', fix)
         back = self._zones(cluster, zone)
         shut = self.closed(group.group)
         before, self._facts = self._facts, _copy(self._facts)

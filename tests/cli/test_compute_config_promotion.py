@@ -17,6 +17,6 @@ def test_a_template_is_rendered_and_promoted_with_its_message(user: User) -> Non
     assert made.code == 0, made.err
     assert user.bandari("compute-config", "get", "dev").out == "cloud: demo\n"
     assert "dev:1 is the first version" in user.bandari("compute-config", "get", "dev", "--diff").out
-    promoted = user.bandari("compute-config", "create", "test", "--from", "dev:1", "--json").document
+    promoted = user.bandari("compute-config", "create", "test", "--from", "dev:1", "--json").document["config"]
     assert (promoted["source"], promoted["message"]) == ("dev:1", "why # ---")
     assert user.bandari("compute-config", "get", "dev", "--diff", "9" * 5000 + ":1").code == 1

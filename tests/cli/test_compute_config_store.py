@@ -18,14 +18,14 @@ JOB = "entrypoint: python main.py\ncompute_config: {}\n"
 def test_a_config_is_kept_compared_named_promoted_and_archived(user: User) -> None:
     user.write(SMALL, "compute.yaml")
     made = user.bandari("compute-config", "create", "train", "-f", "compute.yaml", "-m", "first", "--json").document
-    assert (made["version"], made["new"]) == (1, True)
+    assert (made["version"], made["config"]["version"], made["new"]) == (1, 1, True)
     assert "no new version" in user.bandari("compute-config", "create", "train", "-f", "compute.yaml").out
     user.write(SMALL.replace("max_nodes: 2", "max_nodes: 4"), "compute.yaml")
     assert "+" in user.bandari("compute-config", "create", "train", "-f", "compute.yaml", "-m", "more").out
     assert user.bandari("compute-config", "get", "train:1").out == SMALL
     assert "max_nodes: 4" in user.bandari("compute-config", "get", "train", "--diff").out
     promoted = user.bandari("compute-config", "create", "prod", "--from", "train:2", "--json").document
-    assert promoted["source"] == "train:2"
+    assert promoted["config"]["source"] == "train:2"
     document = user.bandari("compute-config", "list", "--json").document
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
     listed = document["configs"]

@@ -52,7 +52,7 @@ def create(out: Output, name: str, file: str | None, source: str | None, message
     version, is_new = configs.create(name, text, message=message, source=origin, created=created)
     before = configs.get(name, version.version - 1) if is_new and version.version > 1 else None
     compared = diff(before, version) if before else ""
-    out.document({"new": is_new, "diff": compared, **_row(version)})
+    out.document({"new": is_new, "diff": compared, "config": _row(version)})
     if not is_new:
         out.text(f"{version.reference} holds the same: no new version")
         return 0
@@ -73,7 +73,7 @@ def get(out: Output, reference: str, compared: str | None) -> int:
     configs, (name, number) = store(), _parts(reference)
     version = configs.get(name, number)
     if compared is None:
-        out.document({**_row(version), "text": version.text})
+        out.document({"config": _row(version), "text": version.text})
         if not out.as_json:
             click.echo(version.text, nl=False)
         return 0

@@ -1,10 +1,13 @@
-"""Every example of a compute config, brought up on real Ray here and asked by a job of Ray's own client."""
+"""Every example of a compute config, brought up on real Ray here and asked by a job of Ray's own client. They come in
+pairs, as two clusters of one user stand side by side and a head spends half of its start waiting.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,11 +72,12 @@ told(most=most)
     ),
 }
 """Example -> what a job asks of its cluster, and what it is to be told."""
+PAIRS = (("empty", "limits"), ("fixed", "zones"), ("heterogeneous", "spot"))
 
 
-def submitted(user: User, dashboard: str, code: str) -> str:
+def submitted(user: User, name: str, dashboard: str, code: str) -> str:
     """The log of a job that Ray's own client submits and follows; its working directory holds the code."""
-    folder = user.folder / "asked"
+    folder = user.folder / f"asked-{name}"
     folder.mkdir()
     (folder / "asked.py").write_text(BEGIN + code)
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("BANDARI_", "RAY_"))}
@@ -96,21 +100,34 @@ def submitted(user: User, dashboard: str, code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_an_example_comes_up_does_its_work_stays_as_it_is_and_goes(name: str, user: User, examples: Path) -> None:
+def whole_life(name: str, user: User, examples: Path) -> None:
+    """Up, a job, a plan that finds nothing to do, down."""
     code, expected = ASKED[name]
     file = str(examples / "ray" / f"{name}.yaml")
     up = user.bandari("up", "-f", file, "--target", "local", "--yes", timeout=PATIENCE)
     assert up.code == 0, up.out + up.err
     dashboard = user.bandari("ray", "dashboard", "--cluster", name).out.strip()
-    assert f"told {expected}" in submitted(user, dashboard, code)
+    assert f"told {expected}" in submitted(user, name, dashboard, code)
     again = user.bandari("plan", "-f", file, "--target", "local", "--exit-code")
     assert again.code == 0, again.out
     down = user.bandari("down", "--cluster", name, "--yes", timeout=PATIENCE)
     assert down.code == 0, down.out + down.err
-    assert user.marked() == []
     state = user.home / "state" / "bandari" / "clusters" / name
     assert not places.cluster_folder(state, name).exists()
+
+
+def test_every_example_has_its_pair() -> None:
+    assert {name for pair in PAIRS for name in pair} == set(ASKED)
+
+
+@pytest.mark.parametrize("names", PAIRS, ids="+".join)
+def test_examples_come_up_do_their_work_stay_as_they_are_and_go(
+    names: tuple[str, str], user: User, examples: Path
+) -> None:
+    with ThreadPoolExecutor(len(names)) as pool:
+        for life in [pool.submit(whole_life, name, user, examples) for name in names]:
+            life.result()
+    assert user.marked() == []
 
 
 def test_a_schedule_comes_up_with_its_next_run_and_its_job_does_its_work(user: User, examples: Path) -> None:

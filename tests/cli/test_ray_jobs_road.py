@@ -118,7 +118,7 @@ def test_a_typo_gets_the_nearest_name_and_no_command_gets_words(road: Road) -> N
     assert "there are: try" in road.ray("jobs", "--cluster", "try/tri").err
     assert "no command was given" in road.ray("submit").err
     assert "there is no such folder" in road.ray("submit", "--working-dir", "nowhere", "--", "true").err
-    assert "No such option: --naem" in road.ray("submit", "--naem", "x", "--", "true").err
+    assert "Did you mean '--name'?" in road.ray("submit", "--naem", "x", "--", "true").err
     assert "is not K=V" in road.ray("submit", "--env", "NOT_SET_ANYWHERE", "--", "true").err
 
 

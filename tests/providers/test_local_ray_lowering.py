@@ -198,3 +198,13 @@ def test_every_delete_says_what_it_ends() -> None:
     graph = of(ray_cluster(GROUP), SCHEDULE, SERVICE)
     for resource in graph:
         assert provider.consequence(Change(Action.DELETE, resource.address, None), resource.body)
+
+
+def test_a_plan_that_restarts_the_head_says_what_that_does_to_jobs() -> None:
+    bigger = replace(BEFORE, head=replace(BEFORE.head, resources={"CPU": 3.0}))
+    assert "a job that runs is lost with the head, and tried again" in changed(of(BEFORE), of(bigger))["ray.rays"]
+
+
+def test_another_ray_without_an_image_is_an_environment_of_its_own() -> None:
+    other = of(replace(BEFORE, image=RayImage(ray_version="2.57.0")))
+    assert changed(of(BEFORE), other)["rayenv.rays"].startswith("makes an environment with Ray 2.57.0")

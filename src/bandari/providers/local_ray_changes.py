@@ -13,8 +13,9 @@ Body = Mapping[str, Any]
 IN_PLACE = "in place: nothing restarts"
 REPLACED = "replaces the cluster: running jobs are lost"
 SCALED = "in place: what runs keeps its memory, what starts from now on is scaled otherwise"
-ROLLED = "rolls the workers one by one, then restarts the head on its Redis state"
-HEAD_ONLY = "restarts the head on its Redis state: actors and nodes are kept"
+RETRIED = "a job that runs is lost with the head, and tried again"
+ROLLED = f"rolls the workers one by one, then restarts the head on its Redis state; {RETRIED}"
+HEAD_ONLY = f"restarts the head on its Redis state: actors and nodes are kept; {RETRIED}"
 GROUP_ROLLED = "replaces the group's nodes one by one"
 TOLD = frozenset({"machine", "physical", "usd_per_hour"})
 """Fields of a node that tell what it stands for, and change nothing of it."""

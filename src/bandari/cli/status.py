@@ -78,7 +78,8 @@ def _part_lines(part: Mapping[str, Any], title: str) -> Iterator[str]:
 
 
 def _replica_line(replica: Mapping[str, Any]) -> str:
-    restarts = f", {replica['restarts']} restarts" if replica.get("restarts") else ""
+    count = replica.get("restarts", 0)
+    restarts = f", {count} restart{'s' if count > 1 else ''}" if count else ""
     where = ""
     if replica.get("pid"):
         port = f", port {replica['port']}" if replica.get("port") else ""

@@ -92,7 +92,7 @@ def test_gpus_are_counted_by_nvidia_smi_else_by_the_driver(tmp_path: Path) -> No
 
 def test_what_is_embedded_is_known_by_its_package_and_is_not_imported() -> None:
     assert engines({"PATH": "/nowhere"}) == {name: version(name) for name in ("xllamacpp", "ray")}
-    code = "import sys; from bandari.drivers.host import engines; engines({'PATH': '/nowhere'}); print('ray' in sys.modules)"
+    code = "import sys; from bandari.drivers.host import engines; engines({'PATH': '/'}); print('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

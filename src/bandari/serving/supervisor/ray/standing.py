@@ -8,6 +8,7 @@ from bandari.serving.lifecycle import State
 from bandari.serving.protocol import PartStatus, ReplicaStatus
 from bandari.serving.ray.autoscaling import targets
 from bandari.serving.ray.bodies import RayGroupBody
+from bandari.serving.supervisor import procfs
 from bandari.serving.supervisor.ray.engine import RayEngine
 
 _UNCLAIMED = "found running after the state was lost; 'bandari up' takes it back, 'bandari down' ends it"
@@ -48,7 +49,14 @@ def _redis(engine: RayEngine) -> ReplicaStatus:
     assert engine.redis
     child = engine.redis.child
     return ReplicaStatus(
-        child.name, child.state.value, child.pid, engine.redis.port, child.life.restarts, child.life.reason, child.since
+        child.name,
+        child.state.value,
+        child.pid,
+        engine.redis.port,
+        child.life.restarts,
+        child.life.reason,
+        child.since,
+        memory=procfs.usage(child.pid).memory if child.pid else 0,
     )
 
 

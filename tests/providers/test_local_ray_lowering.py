@@ -22,6 +22,7 @@ from bandari.desired.ray import (
 )
 from bandari.desired.state import DesiredState, Workload
 from bandari.planning.apply import apply
+from bandari.planning.diff import redact
 from bandari.planning.graph import Address, ResourceGraph
 from bandari.planning.plan import Action, Change, plan
 from bandari.providers.local import provider
@@ -129,6 +130,15 @@ def test_a_schedule_comes_after_the_whole_cluster_and_hides_its_secrets() -> Non
     assert resource.body["job"]["environment"]["working_dir"] == "/work/app"
     (change,) = [c for c in plan(graph, {}, provider.consequence).changes if c.address == resource.address]
     assert "s3cret" not in str(change.to_json())
+
+
+def test_a_credential_in_a_command_or_an_argument_prints_nowhere() -> None:
+    job = replace(SCHEDULE.job, entrypoint="python nightly.py --token=s3cret")
+    service = replace(SERVICE, applications=(replace(APPLICATION, args={"api_key": "s3cret", "size": 1}),))
+    graph = of(ray_cluster(GROUP), replace(SCHEDULE, job=job), service)
+    assert "s3cret" in str([resource.body for resource in graph])
+    assert "s3cret" not in str([redact(resource.body, resource.secret) for resource in graph])
+    assert "s3cret" not in str([change.to_json() for change in plan(graph, {}, provider.consequence).changes])
 
 
 def test_a_service_without_a_version_is_named_by_what_it_is() -> None:

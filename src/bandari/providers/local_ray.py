@@ -24,7 +24,7 @@ from bandari.desired.ray import (
     ServeApplication,
     WorkerGroup,
 )
-from bandari.desired.secrets import is_secret_name, is_secret_value
+from bandari.desired.secrets import is_secret_name, is_secret_value, mask_command
 from bandari.planning.graph import Address, Resource
 from bandari.providers import addresses
 from bandari.providers.table import Lowerings
@@ -59,7 +59,7 @@ def ray_cluster(cluster: RayCluster, state: ResolvedState) -> Iterator[Resource]
     yield Resource(
         addresses.ray_environment(cluster.name),
         plain(environment),
-        secret=_hidden(environment.env, ("env",)),
+        secret=_hidden(environment.env, ("env",)) | _hidden_words(environment.requirements, ("requirements",)),
         origin=cluster.image.origin.span if cluster.image.origin.span.line else cluster.origin.span,
     )
     body = _cluster(resolved, environment, state.state.target.region or REGION)
@@ -93,7 +93,8 @@ def ray_schedule(schedule: RaySchedule, state: ResolvedState) -> Iterator[Resour
         addresses.ray_schedule(schedule.name),
         plain(RayScheduleBody(schedule.job.cluster, job, schedule.cron, schedule.time_zone)),
         after=_whole(schedule.job.cluster, state),
-        secret=_hidden(schedule.job.environment.env_vars, ("job", "environment", "env_vars")),
+        secret=_hidden(schedule.job.environment.env_vars, ("job", "environment", "env_vars"))
+        | _hidden_words((job.entrypoint,), ("job", "entrypoint")),
         origin=schedule.origin.span,
     )
 
@@ -115,14 +116,7 @@ def ray_service(service: RayService, state: ResolvedState) -> Iterator[Resource]
         addresses.ray_service(service.name),
         plain(body),
         after=frozenset({addresses.GATEWAY, *_whole(service.cluster, state)}),
-        secret=frozenset(
-            hidden
-            for application in service.applications
-            for hidden in _hidden(
-                application.environment.env_vars,
-                ("applications", f"[{application.name}]", "config", "runtime_env", "env_vars"),
-            )
-        ),
+        secret=frozenset(hidden for application in service.applications for hidden in _hidden_of(application)),
         origin=service.origin.span,
     )
 
@@ -266,6 +260,18 @@ def _hidden(values: Mapping[str, str], path: tuple[str, ...]) -> frozenset[tuple
     """Variables that hold a credential."""
     named = (name for name, value in values.items() if is_secret_name(name) or is_secret_value(value))
     return frozenset((*path, name) for name in named)
+
+
+def _hidden_words(words: tuple[str, ...], path: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """The whole field, where one of its words holds a credential: `--token=x`, a URL with a password."""
+    return frozenset({path} if any(mask_command(word) != word for word in words) else ())
+
+
+def _hidden_of(application: ServeApplication) -> frozenset[tuple[str, ...]]:
+    config = ("applications", f"[{application.name}]", "config")
+    arguments = {name: value for name, value in application.args.items() if isinstance(value, str)}
+    variables = _hidden(application.environment.env_vars, (*config, "runtime_env", "env_vars"))
+    return variables | _hidden(arguments, (*config, "args"))
 
 
 def _requirements(lines: tuple[str, ...], folder: str) -> list[str] | str:

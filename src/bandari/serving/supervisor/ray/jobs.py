@@ -251,7 +251,8 @@ class Jobs:
                 self._end(job, JobState.STOPPED, "stopped")
             case "FAILED":
                 lost = _died(seen, earlier=earlier)
-                message = "its driver was lost with the head" if lost else _brief(seen.message)
+                gone = "its driver was lost with the head" if earlier else "its driver was lost"
+                message = gone if lost else _brief(seen.message)
                 self._end(job, JobState.LOST if lost else JobState.FAILED, message, seen.exit_code)
             case _ if earlier:
                 await self._doubt(job, attempt, dashboard, seen)

@@ -14,6 +14,7 @@ from bandari.analysis.served import not_served
 from bandari.cli.plantext import plan_text
 from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostics
+from bandari.document import load
 from bandari.pipeline.checking import Checked
 from bandari.pipeline.planning import Planned
 from bandari.pipeline.surroundings import machines
@@ -21,6 +22,7 @@ from bandari.planning.plan import plan
 from bandari.providers import local
 from bandari.providers.table import Provider
 from bandari.runtimes.table import RUNTIMES, runtime_for
+from bandari.specs.ray.references import Referenced, wanted
 from bandari.specs.read import read
 from bandari.testing import builders
 from bandari.testing.conformance import holds_for_provider, holds_for_runtime
@@ -36,7 +38,9 @@ IMAGES = {"llama.cpp": "ghcr.io/ggml-org/llama.cpp:server-b6823", "vllm": "vllm/
 
 
 def resolved(file: Path) -> ResolvedState:
-    state, found = read(file.read_text(), file.name, target=ProviderName.LOCAL)
+    document, _ = load(file.read_text(), file.name)
+    named = {item.words: Referenced("{}") for item in wanted(document)} if document else {}
+    state, found = read(file.read_text(), file.name, target=ProviderName.LOCAL, references=named)
     assert state is not None, list(found)
     return resolve(
         anchor(state, "/c"),

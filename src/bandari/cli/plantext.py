@@ -13,12 +13,15 @@ from bandari.pipeline import Planned
 from bandari.pipeline.jobs import jobs_in
 from bandari.planning.diff import ABSENT, FieldDiff
 from bandari.planning.plan import Action, Change
+from bandari.units import Memory
 
 if TYPE_CHECKING:
     from bandari.analysis.ray_shapes import ResolvedRay
 
 COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red", Action.NO_OP: "white"}
 LONGEST = 100
+SIZES = frozenset({"memory", "object_store_memory"})
+"""Fields that hold bytes."""
 
 
 def plan_text(planned: Planned, *, colour: bool, verbose: bool = False) -> str:
@@ -76,14 +79,16 @@ def _change(change: Change, width: int, *, verbose: bool) -> Iterator[str]:
 
 def _field(field: FieldDiff) -> Iterator[str]:
     if field.before is ABSENT:
-        yield f"{field.name}: {_value(field.after)}"
+        yield f"{field.name}: {_value(field, field.after)}"
     elif field.after is ABSENT:
-        yield f"{field.name}: {_value(field.before)} -> (removed)"
+        yield f"{field.name}: {_value(field, field.before)} -> (removed)"
     else:
-        yield f"{field.name}: {_value(field.before)} -> {_value(field.after)}"
+        yield f"{field.name}: {_value(field, field.before)} -> {_value(field, field.after)}"
 
 
-def _value(value: Any) -> str:
+def _value(field: FieldDiff, value: Any) -> str:
+    if str(field.path[-1]) in SIZES and isinstance(value, int):
+        return Memory(value).human()
     text = mask_command(value if isinstance(value, str) else json.dumps(value, default=str))
     text = text or '""'
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

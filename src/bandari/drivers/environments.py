@@ -195,6 +195,7 @@ def _run(words: list[str], folder: Path, heard: Heard) -> None:
     kept = {k: v for k, v in os.environ.items() if k.startswith(("UV_", "PIP_")) or not is_credential(k, v)}
     environ = {k: v for k, v in kept.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX")}
     environ["UV_PYTHON_DOWNLOADS"] = "never"
+    environ.setdefault("UV_SYSTEM_CERTS", "true")  # as pip does: a company's own authority is known to the system
     until = time.monotonic() + _PATIENCE
     with tempfile.TemporaryFile("w+") as said:
         with subprocess.Popen(

@@ -38,6 +38,7 @@ from bandari.specs.triggers import SETTINGS
 PAGE = Path(__file__).parent.parent / "docs" / "cluster-file.md"
 COMPUTE_PAGE = PAGE.with_name("compute-config.md")
 BEGIN, END = "<!-- fields: begin -->", "<!-- fields: end -->"
+COUNT = "whole number"
 TARGETS = ("local", "kubernetes", "aws", "gcp")
 SECTIONS: tuple[tuple[str, str, type[Spec], tuple[type[Spec], ...]], ...] = (
     ("The file", "", FileSpec, ()),
@@ -165,7 +166,9 @@ def _type(found: dict[str, Any], *, listed: bool) -> str:
 def _row(path: str, field: dict[str, Any], kind: str, *, required: bool) -> str:
     notes = field["x-notes"]
     found = _core(field)[0]
-    limits = [f">= {found['minimum']}"] if found.get("minimum") is not None and "x-kind" not in found else []
+    limits = (
+        [f">= {found['minimum']}"] if found.get("minimum") is not None and found.get("x-kind", COUNT) == COUNT else []
+    )
     most = found.get("maximum")
     limits += [f"<= {most}"] if most not in (None, LARGEST) and "x-kind" not in found else []
     rules = "; ".join([field["description"].rstrip("."), *limits, *filter(None, [notes["rules"]])])

@@ -112,10 +112,10 @@ _NUMBER = {"type": "number", "minimum": 0}
 
 Flag = Annotated[bool, Strict()]
 """true or false, and no word for them."""
-Whole = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_whole), WithJsonSchema({"type": "integer"})]
-AtLeastOne = Annotated[
-    int, Field(ge=1, le=LARGEST), BeforeValidator(_whole), WithJsonSchema({"type": "integer", "minimum": 1})
-]
+_COUNT: dict[str, Any] = {"type": ["integer", "boolean"], "x-kind": "whole number"}
+"""`true` is read as 1, as the original reads it."""
+Whole = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_whole), WithJsonSchema(_COUNT)]
+AtLeastOne = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_whole), WithJsonSchema({**_COUNT, "minimum": 1})]
 Cpus = Annotated[AtLeastOne, AfterValidator(_cpu)]
 Gpus = Annotated[Whole, AfterValidator(_gpu)]
 Amount = Annotated[float, BeforeValidator(_amount), WithJsonSchema({**_NUMBER, "x-kind": "number"})]

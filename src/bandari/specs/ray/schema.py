@@ -31,9 +31,6 @@ def schema() -> _Schema:
     for name in ("HeadSpec", "WorkerSpec"):
         parts[name]["anyOf"] = [{"required": ["instance_type"]}, {"required": ["required_resources"]}]
         parts[name]["properties"]["physical_resources"] = {"type": "null"}
-    for key in ("min_nodes", "max_nodes"):
-        counts = parts["WorkerSpec"]["properties"][key]
-        counts["type"] = ["integer", "boolean"]  # true is read as 1, as the original reads it
     _aliases(parts["RequiredResourcesSpec"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -42,7 +42,7 @@ SERVICE = RayService("shop", "rays", (APPLICATION,))
 def lowered(state: DesiredState, *, memory: str = "20Gi") -> ResourceGraph:
     here = host(memory=Memory.parse(memory))
     resolved = resolve(
-        anchor(state, "/work"), host=here, runtime_for=lambda _: None, stand_ins={}, secret_digests={},
+        anchor(state, "/lab"), host=here, runtime_for=lambda _: None, stand_ins={}, secret_digests={},
         machines=few_machines(),
     )  # fmt: skip
     return provider.lower(resolved)
@@ -111,8 +111,8 @@ def test_a_fixed_size_has_no_autoscaler() -> None:
 
 def test_a_job_leaves_no_resource_and_its_body_has_absolute_paths() -> None:
     assert len(of(ray_cluster(), JOB)) == len(of(ray_cluster()))
-    told = job_body(JOB, "/work")
-    assert told.environment == {"working_dir": "/work/app", "env_vars": {"API_TOKEN": "s3cret"}}
+    told = job_body(JOB, "/lab")
+    assert told.environment == {"working_dir": "/lab/app", "env_vars": {"API_TOKEN": "s3cret"}}
     assert (told.entrypoint, told.max_retries, told.name) == ("python main.py", 1, "count")
 
 
@@ -120,14 +120,14 @@ def test_requirements_are_lines_or_the_path_of_a_file() -> None:
     lines = RuntimeEnvironment(requirements=("pillow==11.0.0",))
     file = RuntimeEnvironment(requirements=("requirements.txt",))
     assert job_body(replace(JOB, environment=lines)).environment == {"pip": ["pillow==11.0.0"]}
-    assert job_body(replace(JOB, environment=file), "/work").environment == {"pip": "/work/requirements.txt"}
+    assert job_body(replace(JOB, environment=file), "/lab").environment == {"pip": "/lab/requirements.txt"}
 
 
 def test_a_schedule_comes_after_the_whole_cluster_and_hides_its_secrets() -> None:
     graph = of(ray_cluster(GROUP), SCHEDULE)
     resource = graph.by_address[Address("local", "rayschedule", "nightly")]
     assert {str(address) for address in resource.after} == {"ray.rays", "raygroup.rays/gpu"}
-    assert resource.body["job"]["environment"]["working_dir"] == "/work/app"
+    assert resource.body["job"]["environment"]["working_dir"] == "/lab/app"
     (change,) = [c for c in plan(graph, {}, provider.consequence).changes if c.address == resource.address]
     assert "s3cret" not in str(change.to_json())
 
@@ -146,7 +146,7 @@ def test_a_service_without_a_version_is_named_by_what_it_is() -> None:
     other = replace(APPLICATION, args={"size": 1})
     changed_body = body(of(ray_cluster(), replace(SERVICE, applications=(other,))), "rayservice.shop")
     assert first["version"] == same["version"] != changed_body["version"]
-    assert first["applications"][0]["config"]["runtime_env"] == {"working_dir": "/work/app"}
+    assert first["applications"][0]["config"]["runtime_env"] == {"working_dir": "/lab/app"}
 
 
 def test_a_canary_is_the_first_step_of_a_rollout() -> None:

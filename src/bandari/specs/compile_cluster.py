@@ -6,6 +6,7 @@ Two files that mean the same give equal states.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from bandari.desired.pools import Capacity, CapacityType, NodePool, ResourceList
 from bandari.desired.state import DesiredState, LocalTarget, ProviderName, Target, Tls, Workload
@@ -14,11 +15,13 @@ from bandari.diagnostics import Origin
 from bandari.document import Document, written
 from bandari.specs.cluster import LocalOptionsSpec, PrometheusSpec, TargetSpec
 from bandari.specs.compile_group import model_server, resources
-from bandari.specs.compile_ray import Compiled
 from bandari.specs.fields import Spec
 from bandari.specs.groups import GroupSpec, MixedModelGroupSpec, ModelGroupSpec, NodeGroupSpec
 from bandari.specs.ray_clusters import with_settings
 from bandari.units import Bounds, Memory
+
+if TYPE_CHECKING:
+    from bandari.specs.compile_ray import Compiled
 
 SYSTEM = "system"
 _SWITCHES = tuple(

@@ -10,9 +10,6 @@ from typing import Any
 from bandari.desired.state import ProviderName
 from bandari.diagnostics import Diagnostic, Span, did_you_mean, error
 from bandari.document import Document
-from bandari.specs.ray.compute import ComputeConfigSpec
-from bandari.specs.ray.legacy import TOP, is_kuberay
-from bandari.specs.shape import keys_of
 
 TARGETS: tuple[str, ...] = tuple(ProviderName)
 
@@ -26,8 +23,6 @@ class Language(enum.Enum):
 
 
 _NODES = frozenset({"head_node", "worker_nodes", "head_node_type", "worker_node_types", "configs"})
-_COMPUTE = frozenset({*keys_of(ComputeConfigSpec), *TOP}) - {*TARGETS}
-"""Keys of compute configs that no cluster file has."""
 _LAUNCHER = frozenset(
     {"available_node_types", "cluster_name", "head_start_ray_commands", "worker_start_ray_commands", "setup_commands"}
 )
@@ -54,7 +49,7 @@ def language(document: Document) -> Language | Diagnostic:
         return Language.CLUSTER_FILE
     if value.keys() & _WORKLOAD and "version" not in value:
         return Language.WORKLOAD
-    if not value or (value.keys() & _COMPUTE and "version" not in value):
+    if not value or (value.keys() & _compute_keys() and "version" not in value):
         return Language.COMPUTE_CONFIG
     if "version" in value or any(did_you_mean(key, TARGETS) for key in value):
         return Language.CLUSTER_FILE
@@ -69,9 +64,20 @@ def _other(value: Mapping[str, Any]) -> str:
         return f"a KubeRay {value['kind']}" if api.startswith(_RAY_API) else f"a Kubernetes {value['kind']}"
     if value.keys() & _LAUNCHER or (isinstance(value.get("head_node_type"), str) and "provider" in value):
         return "a file of Ray's cluster launcher"
-    if value.keys() & {"head_node_type", "worker_node_types"} and is_kuberay(value):
-        return "node types in the dialect of KubeRay's tests"
+    if value.keys() & {"head_node_type", "worker_node_types"}:
+        from bandari.specs.ray.legacy import is_kuberay  # noqa: PLC0415 - a cluster file without Ray does not pay for it
+
+        return "node types in the dialect of KubeRay's tests" if is_kuberay(value) else ""
     return ""
+
+
+def _compute_keys() -> frozenset[str]:
+    """Keys of compute configs that no cluster file has."""
+    from bandari.specs.ray.compute import ComputeConfigSpec  # noqa: PLC0415 - a cluster file without Ray does not pay for it
+    from bandari.specs.ray.legacy import TOP  # noqa: PLC0415
+    from bandari.specs.shape import keys_of  # noqa: PLC0415
+
+    return frozenset({*keys_of(ComputeConfigSpec), *TOP}) - {*TARGETS}
 
 
 def _not_read(document: Document, what: str) -> Diagnostic:

@@ -6,18 +6,21 @@ A compute config keeps its own language wherever it stands: in snake case here, 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 from bandari.desired.ray import RayImage
 from bandari.diagnostics import Diagnostics
 from bandari.document import Document, Path, written
-from bandari.specs.compile_ray import SECTION, Compiled
 from bandari.specs.fields import Count, Items, Label, LooseText, Maybe, Name, Positive, VariableName, entry, refuse
 from bandari.specs.groups import Described
-from bandari.specs.ray.references import References, compile_reference
 
+if TYPE_CHECKING:
+    from bandari.specs.compile_ray import Compiled
+    from bandari.specs.ray.references import References
+
+SECTION = "rayClusters"
 _MINUTE = 60.0
 
 
@@ -66,6 +69,8 @@ def compile_ray_clusters(
     document: Document, key: str, references: References
 ) -> tuple[tuple[Compiled, ...], Diagnostics]:
     """The Ray clusters of the target at `key`, and every finding about their compute configs."""
+    from bandari.specs.ray.references import compile_reference  # noqa: PLC0415 - heavy, and most files have none
+
     target = document.value.get(key)
     section = target.get(SECTION) if isinstance(target, dict) else None
     found, made = Diagnostics(), []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -12,14 +13,15 @@ from bandari.diagnostics import Diagnostic, Diagnostics, Span, error, warning
 from bandari.document import Document, load
 from bandari.specs import dialect, meaning, shape, targets
 from bandari.specs.compile_cluster import compile_cluster
-from bandari.specs.compile_ray import compile_compute
-from bandari.specs.compile_workload import compile_workload
 from bandari.specs.dialect import Language
 from bandari.specs.fields import LABEL, Spec, as_label
 from bandari.specs.file import FileSpec, version_findings
 from bandari.specs.groups import Described
-from bandari.specs.ray.references import References
-from bandari.specs.ray_clusters import compile_ray_clusters
+from bandari.specs.ray_clusters import SECTION, compile_ray_clusters
+
+if TYPE_CHECKING:
+    from bandari.specs.compile_ray import Compiled
+    from bandari.specs.ray.references import References
 
 _EMPTY = "BND105"
 DEFAULT_NAME = "ray"
@@ -56,6 +58,8 @@ def read(
         return _cluster_file(document, found, target, name, references or {})
     if language is Language.COMPUTE_CONFIG:
         return _compute_config(document, found, target, name)
+    from bandari.specs.compile_workload import compile_workload  # noqa: PLC0415 - a cluster file without Ray does not pay for it
+
     state, more = compile_workload(document, target=target, name=name, references=references)
     found.add(*more)
     return state, found
@@ -81,11 +85,18 @@ def _cluster_file(
     if not choice.key:
         return None, found
     provider = target or ProviderName(choice.key)
-    rays, said = compile_ray_clusters(document, choice.key, references)
+    rays, said = _ray_clusters(document, choice.key, references)
     found.add(*meaning.findings(document, choice.key, provider), *_second_name(document, choice.key, name), *said)
     if found.errors:
         return None, found
     return compile_cluster(document, choice.key, provider, specs, rays), found
+
+
+def _ray_clusters(document: Document, key: str, references: References) -> tuple[tuple[Compiled, ...], Diagnostics]:
+    target = document.value.get(key)
+    if not isinstance(target, dict) or not target.get(SECTION):
+        return (), Diagnostics()
+    return compile_ray_clusters(document, key, references)
 
 
 def _second_name(document: Document, key: str, name: str) -> Iterator[Diagnostic]:
@@ -101,6 +112,8 @@ def _compute_config(
     name = name or name_of(document.file)
     if not LABEL.fullmatch(name):
         found.add(_no_label(document, name))
+    from bandari.specs.compile_ray import compile_compute  # noqa: PLC0415 - a cluster file without Ray does not pay for it
+
     compiled, said = compile_compute(document, (), name=name)
     found.add(*said)
     if compiled is None or found.errors:
